@@ -1,0 +1,37 @@
+/**
+ * `npm test`: every test under src/, test/ and bench/, in Node's own runner, two files at a time.
+ * `npm test -- pool codec/http1`: only the files whose path holds one of these words.
+ * `npm test -- --test-name-pattern=retry`: what starts with a dash goes to Node.
+ */
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './tools.ts';
+
+const given = process.argv.slice(2);
+const flags = given.filter((word) => word.startsWith('-'));
+const words = given.filter((word) => !word.startsWith('-'));
+
+const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'], { cwd: root })
+  .map((path) => path.replaceAll('\\', '/'))
+  .toSorted();
+const files = words.length === 0 ? all : all.filter((path) => words.some((word) => path.includes(word)));
+if (files.length === 0) {
+  console.error(words.length === 0 ? 'there are no tests' : `no test file's path holds ${words.join(' or ')}`);
+  process.exit(1);
+}
+
+const { code } = await run(
+  'node',
+  [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=120000',
+    `--test-reporter=${join('.', 'test', 'support', 'reporter.ts').replace(/^(?!\.)/, './')}`,
+    '--test-reporter-destination=stdout',
+    '--import=./test/support/watchdog.ts',
+    ...flags,
+    ...files,
+  ],
+  'show',
+);
+process.exitCode = code;
