@@ -1,7 +1,7 @@
 /**
  * `npm run check [step…]`: every check that is not a test of behaviour, each step by name, all of them even when one fails.
  */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, type Ran } from './tools.ts';
 
@@ -17,10 +17,12 @@ const steps: Record<string, () => Promise<Ran>> = {
 
 /** npm writes the address each package came from into the lock file unless told not to; ours must work from any registry. */
 function lockfile(): Ran {
-  const lines = readFileSync(join(root, 'package-lock.json'), 'utf8').split('\n');
-  const bad = lines.flatMap((line, at) =>
-    /"resolved": "[a-z+]+:/.test(line) ? [`package-lock.json:${at + 1}: ${line.trim()}`] : [],
-  );
+  const bad = globSync(['package-lock.json', 'bench/package-lock.json'], { cwd: root }).flatMap((file) => {
+    const lines = readFileSync(join(root, file), 'utf8').split('\n');
+    return lines.flatMap((line, at) =>
+      /"resolved": "[a-z+]+:/.test(line) ? [`${file}:${at + 1}: ${line.trim()}`] : [],
+    );
+  });
   if (bad.length === 0) return { code: 0, output: '' };
   const cure = 'Remove these lines: npm install --omit-lockfile-registry-resolved writes none.';
   return { code: 1, output: `${bad.join('\n')}\n${cure}\n` };

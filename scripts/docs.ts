@@ -11,7 +11,7 @@ import { root } from './tools.ts';
 
 interface Page {
   readonly page: string;
-  render(): string | Promise<string>;
+  readonly render: () => string | Promise<string>;
 }
 
 const folder = join(root, 'scripts', 'docs');

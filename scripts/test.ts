@@ -11,7 +11,10 @@ const given = process.argv.slice(2);
 const flags = given.filter((word) => word.startsWith('-'));
 const words = given.filter((word) => !word.startsWith('-'));
 
-const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'], { cwd: root })
+const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'], {
+  cwd: root,
+  exclude: ['**/node_modules/**'],
+})
   .map((path) => path.replaceAll('\\', '/'))
   .toSorted();
 const files = words.length === 0 ? all : all.filter((path) => words.some((word) => path.includes(word)));

@@ -1,6 +1,6 @@
 /**
- * A reporter for Node's test runner: one line per test file, everything about a failure, every skip with its reason, and the
- * runner's own closing lines at the end.
+ * A reporter for Node's test runner: one line per test file and for each failure and skip, then all about the failures,
+ * and the runner's own closing lines at the end.
  */
 import { relative } from 'node:path';
 import { inspect, styleText } from 'node:util';
@@ -37,9 +37,8 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
         if (event.data.todo !== undefined) {
           yield `  todo: ${title(event.data)}${reason(event.data.todo)}\n`;
         } else if (!onlyParent(event.data)) {
-          const text = failure(event.data);
-          failures.push(text);
-          yield text;
+          failures.push(failure(event.data));
+          yield `  ${styleText('red', `✖ ${title(event.data)}`)}\n`;
         }
         break;
       }
@@ -76,7 +75,7 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
     }
   }
 
-  if (failures.length > 1) yield `\n${failures.length} failures, once more:\n${failures.join('')}`;
+  yield failures.join('');
   yield `\n${closing.join('')}`;
 
   function title(data: { name: string; nesting: number; file?: string | undefined }): string {
@@ -88,7 +87,7 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
     const cause = error.cause ?? error;
     const where = data.line === undefined ? place(data.file) : `${place(data.file)}:${data.line}:${data.column}`;
     const text = typeof cause === 'string' ? cause : inspect(cause, { depth: 6, colors: false });
-    return `\n${styleText('red', `✖ ${title(data)}`)}\n  at ${where}\n${text.replaceAll(/^/gm, '  ')}\n\n`;
+    return `\n${styleText('red', `✖ ${title(data)}`)}\n  at ${where}\n${text.replaceAll(/^/gm, '  ')}\n`;
   }
 }
 

@@ -85,20 +85,19 @@ const CALL = /(?<![.\w$])(?<type>typeof\s+)?(?:import|require|(?:process\.)?getB
 /** Every module a file names, in the order of the text: imports, re-exports, `import()`, `require()`. */
 export function imports(source: string): Import[] {
   const code = blank(source);
-  const found: (Import & { at: number })[] = [];
+  const found: [at: number, Import][] = [];
   for (const form of [STATEMENT, BARE, CALL]) {
     for (const match of code.matchAll(form)) {
       const start = match.index + match[0].length;
       const end = code.indexOf(match.groups?.['quote'] ?? "'", start);
-      found.push({
-        at: match.index,
-        specifier: source.slice(start, end),
-        line: lineOf(source, match.index),
-        typeOnly: match.groups?.['type'] !== undefined,
-      });
+      const specifier = source.slice(start, end);
+      found.push([
+        match.index,
+        { specifier, line: lineOf(source, match.index), typeOnly: match.groups?.['type'] !== undefined },
+      ]);
     }
   }
-  return found.toSorted((a, b) => a.at - b.at).map(({ at: _, ...rest }) => rest);
+  return found.toSorted(([a], [b]) => a - b).map(([, one]) => one);
 }
 
 export function lineOf(source: string, at: number): number {
