@@ -12,11 +12,14 @@ const steps: Record<string, () => Promise<Ran>> = {
   unused: () => run('knip', ['--no-progress', '--no-config-hints']),
   architecture: () => run('node', ['--test', '--test-reporter=spec', 'test/architecture.test.ts']),
   docs: () => run('node', ['scripts/docs.ts', '--check']),
-  lockfile: () => Promise.resolve(lockfile()),
+  lockfile: async () => {
+    const addresses = lockedAddresses();
+    return addresses.code === 0 ? run('node', ['scripts/lock.ts', '--check']) : addresses;
+  },
 };
 
 /** npm writes the address each package came from into the lock file unless told not to; ours must work from any registry. */
-function lockfile(): Ran {
+function lockedAddresses(): Ran {
   const bad = globSync(['package-lock.json', 'bench/package-lock.json'], { cwd: root }).flatMap((file) => {
     const lines = readFileSync(join(root, file), 'utf8').split('\n');
     return lines.flatMap((line, at) =>
