@@ -1,32 +1,32 @@
-import type { RunningSubject } from './subject.ts'
+import type { RunningSubject } from './subject.ts';
 
 /** What one round of one case found for one subject. */
 export interface Round {
-  readonly figures: Readonly<Record<string, number>>
+  readonly figures: Readonly<Record<string, number>>;
   /** Anything that went wrong, in words. A round with errors never enters a median. */
-  readonly errors: readonly string[]
+  readonly errors: readonly string[];
 }
 
 export interface Column {
-  readonly key: string
-  readonly title: string
-  readonly digits: number
+  readonly key: string;
+  readonly title: string;
+  readonly digits: number;
 }
 
 export interface Case {
   /** What `--only` calls it. */
-  readonly name: string
-  readonly title: string
+  readonly name: string;
+  readonly title: string;
   /** `fast` answers GETs (nginx when there is one), `bodies` reads request bodies and is ours. */
-  readonly origin: 'fast' | 'bodies'
+  readonly origin: 'fast' | 'bodies';
   /** A new process for every round, for what only a process without a past can show. */
-  readonly fresh: boolean
+  readonly fresh: boolean;
   /** Also measured against the origin directly, to show what the load generator adds by itself. */
-  readonly direct: boolean
-  readonly columns: readonly Column[]
+  readonly direct: boolean;
+  readonly columns: readonly Column[];
   /** The figure that is compared with nginx and HAProxy. */
-  readonly ratio: string
+  readonly ratio: string;
   /** Brings caches, pools and the JIT to where a long-running server has them. */
-  warm(subject: RunningSubject): Promise<void>
-  measure(subject: RunningSubject, seconds: number): Promise<Round>
+  warm(subject: RunningSubject): Promise<void>;
+  measure(subject: RunningSubject, seconds: number): Promise<Round>;
 }

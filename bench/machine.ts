@@ -1,27 +1,27 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { availableParallelism, release } from 'node:os'
-import { findProgram } from './programs.ts'
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, release } from 'node:os';
+import { findProgram } from './programs.ts';
 
 /** The proxy has a core for itself; load generator and origin share the other one. */
-export const proxyCpu = 0
-export const loadCpu = 1
+export const proxyCpu = 0;
+export const loadCpu = 1;
 
-const taskset = findProgram('taskset')
-const cores = availableParallelism() // before pinning, which lowers it
-export const canPin = taskset !== undefined && cores > 1
+const taskset = findProgram('taskset');
+const cores = availableParallelism(); // before pinning, which lowers it
+export const canPin = taskset !== undefined && cores > 1;
 
 /** taskset replaces itself by the command, so the child's pid is the pid of the program that is measured. */
 export function pinned(cpu: number, command: readonly string[]): readonly string[] {
-  return canPin && taskset !== undefined ? [taskset, '-c', String(cpu), ...command] : command
+  return canPin && taskset !== undefined ? [taskset, '-c', String(cpu), ...command] : command;
 }
 
 /** The benchmark itself sleeps while a round runs; what little it does must not happen on the proxy's core. */
 export function pinSelf(): void {
-  if (canPin && taskset !== undefined) execFileSync(taskset, ['-a', '-c', '-p', String(loadCpu), String(process.pid)])
+  if (canPin && taskset !== undefined) execFileSync(taskset, ['-a', '-c', '-p', String(loadCpu), String(process.pid)]);
 }
 
 export function describeMachine(): string {
-  const model = /model name\s*:\s*(.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU'
-  return `${model}, ${cores} cores, Linux ${release()}`
+  const model = /model name\s*:\s*(.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU';
+  return `${model}, ${cores} cores, Linux ${release()}`;
 }

@@ -1,26 +1,34 @@
-import type { CaseResult, Entry } from './contest.ts'
-import { clean, figure, ratio, type Spread } from './statistics.ts'
+import type { CaseResult, Entry } from './contest.ts';
+import { clean, figure, ratio, type Spread } from './statistics.ts';
 
-const references = ['nginx', 'HAProxy']
+const references = ['nginx', 'HAProxy'];
 
 /** One case as a Markdown table: median (lowest–highest) of its rounds, and how many times nginx and HAProxy that is. */
 export function table(result: CaseResult): string {
-  const { columns } = result.case
-  const titles = ['', ...columns.map((column) => column.title), ...references.map((name) => `× ${name}`), 'clean rounds']
-  const lines = [row(titles), row(['---', ...titles.slice(1).map(() => '---:')])]
-  for (const entry of result.entries) lines.push(entryRow(result, entry))
-  const errors = errorLines(result)
-  return [`### ${result.case.title}`, '', ...lines, ...(errors.length > 0 ? ['', ...errors] : []), ''].join('\n')
+  const { columns } = result.case;
+  const titles = [
+    '',
+    ...columns.map((column) => column.title),
+    ...references.map((name) => `× ${name}`),
+    'clean rounds',
+  ];
+  const lines = [row(titles), row(['---', ...titles.slice(1).map(() => '---:')])];
+  for (const entry of result.entries) lines.push(entryRow(result, entry));
+  const errors = errorLines(result);
+  return [`### ${result.case.title}`, '', ...lines, ...(errors.length > 0 ? ['', ...errors] : []), ''].join('\n');
 }
 
 function entryRow(result: CaseResult, entry: Entry): string {
-  const { columns } = result.case
-  if (entry.absent !== undefined) return row([entry.subject, entry.absent, ...columns.slice(1), '', '', ''].map((cell, at) => (at < 2 ? String(cell) : '')))
-  const good = entry.rounds.filter(clean).length
-  const count = `${good}/${entry.rounds.length}${good < entry.rounds.length ? ' ⚠' : ''}`
-  const cells = columns.map((column) => format(figure(entry, column.key), column.digits))
-  const ratios = references.map((name) => (name === entry.subject ? '1' : (ratio(result, entry.subject, name)?.toFixed(2) ?? '–')))
-  return row([entry.subject, ...cells, ...ratios, count])
+  const { columns } = result.case;
+  if (entry.absent !== undefined)
+    return row([entry.subject, entry.absent, ...columns.map(() => ''), ...references.map(() => '')]);
+  const good = entry.rounds.filter(clean).length;
+  const count = `${good}/${entry.rounds.length}${good < entry.rounds.length ? ' ⚠' : ''}`;
+  const cells = columns.map((column) => format(figure(entry, column.key), column.digits));
+  const ratios = references.map((name) =>
+    name === entry.subject ? '1' : (ratio(result, entry.subject, name)?.toFixed(2) ?? '–'),
+  );
+  return row([entry.subject, ...cells, ...ratios, count]);
 }
 
 /** Rounds that are not in the medians, with what went wrong in them. */
@@ -29,19 +37,19 @@ function errorLines(result: CaseResult): string[] {
     entry.rounds.flatMap((round, index) =>
       clean(round) ? [] : [`- ⚠ ${entry.subject}, round ${index + 1}, not counted: ${round.errors.join('; ')}`],
     ),
-  )
+  );
 }
 
 function format(value: Spread | undefined, digits: number): string {
-  if (value === undefined) return '–'
-  const [median, min, max] = [value.median, value.min, value.max].map((one) => number(one, digits))
-  return min === max ? String(median) : `${median} (${min}–${max})`
+  if (value === undefined) return '–';
+  const [median, min, max] = [value.median, value.min, value.max].map((one) => number(one, digits));
+  return min === max ? String(median) : `${median} (${min}–${max})`;
 }
 
 function number(value: number, digits: number): string {
-  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`
+  return `| ${cells.join(' | ')} |`;
 }

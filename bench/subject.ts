@@ -3,27 +3,29 @@
 /** Where a subject is to run: everything it needs to write its own configuration. */
 export interface SubjectEnv {
   /** A directory of its own, removed after the run. */
-  readonly dir: string
+  readonly dir: string;
   /** The port of the origin on 127.0.0.1. */
-  readonly origin: number
+  readonly origin: number;
   /** The file its access log must go to. */
-  readonly accessLog: string
+  readonly accessLog: string;
 }
 
 export interface RunningSubject {
-  readonly pid: number
-  readonly port: number
+  readonly pid: number;
+  readonly port: number;
   /** True as long as the process has not ended by itself. */
-  alive(): boolean
-  stop(): Promise<void>
+  alive(): boolean;
+  stop(): Promise<void>;
 }
 
 export interface Subject {
-  readonly name: string
+  readonly name: string;
   /** How it is set up, in a few words; printed under the results. */
-  readonly about: string
+  readonly about: string;
+  /** Comes with bench/package.json instead of the system's packages. */
+  readonly fromNpm?: boolean;
   /** Why it cannot run here (and how to get it), or undefined when it can. */
-  missing(): string | undefined
-  version(): string
-  start(env: SubjectEnv): Promise<RunningSubject>
+  missing(): string | undefined;
+  version(): string;
+  start(env: SubjectEnv): Promise<RunningSubject>;
 }

@@ -1,15 +1,15 @@
-import type { Case, Column, Round } from '../case.ts'
-import { runWrk, type WrkJob, type WrkSummary } from '../load/wrk.ts'
-import { cpuTime, cpuUsed } from '../usage.ts'
+import type { Case, Column, Round } from '../case.ts';
+import { runWrk, type WrkJob, type WrkSummary } from '../load/wrk.ts';
+import { connectionsAccepted, cpuTime, cpuUsed } from '../usage.ts';
 
 /** The shape of a request; port and duration come with the round. */
-type Shape = Omit<WrkJob, 'port' | 'seconds'>
+type Shape = Omit<WrkJob, 'port' | 'seconds'>;
 
 export const cpuColumns: readonly Column[] = [
   { key: 'user', title: 'user µs/req', digits: 1 },
   { key: 'system', title: 'system µs/req', digits: 1 },
   { key: 'total', title: 'CPU µs/req', digits: 1 },
-]
+];
 
 /**
  * As many requests as the proxy manages on `connections` connections. What counts is the CPU time per request of the
@@ -29,22 +29,26 @@ function closedLoop(name: string, title: string, origin: Case['origin'], shape: 
     ],
     ratio: 'total',
     async warm(subject) {
-      await runWrk({ ...shape, port: subject.port, seconds: 2 })
+      await runWrk({ ...shape, port: subject.port, seconds: 2 });
     },
     async measure(subject, seconds) {
-      const before = cpuTime(subject.pid)
-      const summary = await runWrk({ ...shape, port: subject.port, seconds })
-      return toRound(summary, cpuUsed(before, cpuTime(subject.pid)))
+      const accepted = connectionsAccepted();
+      const before = cpuTime(subject.pid);
+      const summary = await runWrk({ ...shape, port: subject.port, seconds });
+      const round = toRound(summary, cpuUsed(before, cpuTime(subject.pid)));
+      const reused = summary.requests - (connectionsAccepted() - accepted);
+      if (shape.close !== true || reused < summary.requests / 20) return round;
+      return { ...round, errors: [...round.errors, `${reused} requests came on connections already used`] };
     },
-  }
+  };
 }
 
 function toRound(summary: WrkSummary, used: ReturnType<typeof cpuUsed>): Round {
-  const { requests, microseconds } = summary
+  const { requests, microseconds } = summary;
   const errors = Object.entries(summary.errors)
     .filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${count} ${kind} errors`)
-  if (requests === 0) return { figures: {}, errors: [...errors, 'no request completed'] }
+    .map(([kind, count]) => `${count} ${kind} errors`);
+  if (requests === 0) return { figures: {}, errors: [...errors, 'no request completed'] };
   return {
     figures: {
       user: used.user / requests,
@@ -54,35 +58,35 @@ function toRound(summary: WrkSummary, used: ReturnType<typeof cpuUsed>): Round {
       busy: (used.total * 100) / microseconds,
     },
     errors,
-  }
+  };
 }
 
-const mebibyte = 1024 * 1024
+const mebibyte = 1024 * 1024;
 
 export const small = closedLoop('small', 'Small GET, keep-alive: 64 connections, 101-byte body', 'fast', {
   path: '/small',
   connections: 64,
-})
+});
 
 export const post = closedLoop('post', 'POST of 1 KiB: 64 connections, 101-byte answer', 'bodies', {
   path: '/post',
   connections: 64,
   post: 1024,
-})
+});
 
 export const download = closedLoop('download', 'Download of 1 MiB: 16 connections', 'fast', {
   path: '/large',
   connections: 16,
-})
+});
 
 export const upload = closedLoop('upload', 'Upload of 1 MiB: 16 connections', 'bodies', {
   path: '/post',
   connections: 16,
   post: mebibyte,
-})
+});
 
 export const connections = closedLoop('connections', 'A new connection for each small GET: 64 at a time', 'fast', {
   path: '/small',
   connections: 64,
   close: true,
-})
+});

@@ -1,4 +1,4 @@
-import type { Case } from '../case.ts'
-import { connections, download, post, small, upload } from './closed-loop.ts'
+import type { Case } from '../case.ts';
+import { connections, download, post, small, upload } from './closed-loop.ts';
 
-export const cases: readonly Case[] = [small, post, download, upload, connections]
+export const cases: readonly Case[] = [small, post, download, upload, connections];

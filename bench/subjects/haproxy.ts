@@ -1,25 +1,26 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { freePort, serve } from '../child.ts'
-import { proxyCpu } from '../machine.ts'
-import { findProgram, versionOf } from '../programs.ts'
-import type { Subject } from '../subject.ts'
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, serve } from '../child.ts';
+import { proxyCpu } from '../machine.ts';
+import { findProgram, versionOf } from '../programs.ts';
+import type { Subject } from '../subject.ts';
 
-const program = findProgram('haproxy')
+const program = findProgram('haproxy');
 
 export const haproxy: Subject = {
   name: 'HAProxy',
-  about: 'nbthread 1; http-reuse always; Combined lines to stdout, which is a file (it can only log line by line, never buffered)',
+  about:
+    'nbthread 1; http-reuse always; Combined lines to stdout, which is a file (it can only log line by line, never buffered)',
   missing: () => (program === undefined ? 'not installed (apt install haproxy)' : undefined),
   version: () => versionOf(program ?? '', '-v').replace(/^HAProxy version (\S+).*/, 'haproxy/$1'),
   async start(env) {
-    const port = await freePort()
-    const file = join(env.dir, 'haproxy.cfg')
-    writeFileSync(file, configuration(port, env.origin))
-    const child = await serve(proxyCpu, port, [program ?? '', '-db', '-f', file], env.accessLog)
-    return { ...child, port }
+    const port = await freePort();
+    const file = join(env.dir, 'haproxy.cfg');
+    writeFileSync(file, configuration(port, env.origin));
+    const child = await serve(proxyCpu, port, [program ?? '', '-db', '-f', file], env.accessLog);
+    return { ...child, port };
   },
-}
+};
 
 function configuration(port: number, origin: number): string {
   return `global
@@ -47,5 +48,5 @@ frontend entry
   default_backend app
 backend app
   server app 127.0.0.1:${origin}
-`
+`;
 }

@@ -1,11 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { freePort, serve } from '../child.ts'
-import { proxyCpu } from '../machine.ts'
-import { findProgram, versionOf } from '../programs.ts'
-import type { Subject } from '../subject.ts'
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, serve } from '../child.ts';
+import { proxyCpu } from '../machine.ts';
+import { findProgram, versionOf } from '../programs.ts';
+import type { Subject } from '../subject.ts';
 
-const program = findProgram('nginx')
+const program = findProgram('nginx');
 
 export const nginx: Subject = {
   name: 'nginx',
@@ -15,14 +15,14 @@ export const nginx: Subject = {
   missing: () => (program === undefined ? 'not installed (apt install nginx)' : undefined),
   version: () => versionOf(program ?? '', '-v').replace('nginx version: ', ''),
   async start(env) {
-    const port = await freePort()
-    const file = join(env.dir, 'nginx.conf')
-    mkdirSync(join(env.dir, 'temp'), { recursive: true })
-    writeFileSync(file, nginxFile(env.dir, serverSection(port, env.origin, env.accessLog)))
-    const child = await serve(proxyCpu, port, [program ?? '', '-c', file, '-e', join(env.dir, 'error.log')])
-    return { ...child, port }
+    const port = await freePort();
+    const file = join(env.dir, 'nginx.conf');
+    mkdirSync(join(env.dir, 'temp'), { recursive: true });
+    writeFileSync(file, nginxFile(env.dir, serverSection(port, env.origin, env.accessLog)));
+    const child = await serve(proxyCpu, port, [program ?? '', '-c', file, '-e', join(env.dir, 'error.log')]);
+    return { ...child, port };
   },
-}
+};
 
 function serverSection(port: number, origin: number, accessLog: string): string {
   return `
@@ -45,13 +45,13 @@ function serverSection(port: number, origin: number, accessLog: string): string 
       proxy_set_header X-Forwarded-Host $http_host;
       proxy_set_header X-Request-Id $request_id;
     }
-  }`
+  }`;
 }
 
 /** The frame both nginx configurations share: one process, in the foreground, that writes nowhere but to `dir`. */
 export function nginxFile(dir: string, http: string): string {
-  const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-  const places = kinds.map((kind) => `  ${kind}_temp_path ${dir}/temp/${kind};`).join('\n')
+  const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const places = kinds.map((kind) => `  ${kind}_temp_path ${dir}/temp/${kind};`).join('\n');
   return `daemon off;
 master_process off;
 worker_processes 1;
@@ -66,5 +66,5 @@ ${places}
   keepalive_requests 1000000000;
 ${http}
 }
-`
+`;
 }

@@ -1,25 +1,26 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { freePort, serve } from '../child.ts'
-import { proxyCpu } from '../machine.ts'
-import { nodeProgram, rootDir } from '../programs.ts'
-import type { Subject } from '../subject.ts'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, serve } from '../child.ts';
+import { proxyCpu } from '../machine.ts';
+import { nodeProgram, rootDir } from '../programs.ts';
+import type { Subject } from '../subject.ts';
 
-const command = join(rootDir, 'src/cli.ts')
+const command = join(rootDir, 'src/cli.ts');
 
 export const sluice: Subject = {
   name: 'sluice',
   about: 'one data thread; Combined access log to a file',
   missing: () => (existsSync(command) ? undefined : 'not there yet (src/cli.ts)'),
-  version: () => `sluice/${String((JSON.parse(readFileSync(join(rootDir, 'package.json'), 'utf8')) as { version?: string }).version)}`,
+  version: () =>
+    `sluice/${String((JSON.parse(readFileSync(join(rootDir, 'package.json'), 'utf8')) as { version?: string }).version)}`,
   async start(env) {
-    const port = await freePort()
-    const file = join(env.dir, 'sluice.json')
-    writeFileSync(file, JSON.stringify(configuration(port, env.origin, env.accessLog)))
-    const child = await serve(proxyCpu, port, [nodeProgram(), command, 'run', file])
-    return { ...child, port }
+    const port = await freePort();
+    const file = join(env.dir, 'sluice.json');
+    writeFileSync(file, JSON.stringify(configuration(port, env.origin, env.accessLog)));
+    const child = await serve(proxyCpu, port, [nodeProgram(), command, 'run', file]);
+    return { ...child, port };
   },
-}
+};
 
 function configuration(port: number, origin: number, accessLog: string): object {
   return {
@@ -27,5 +28,5 @@ function configuration(port: number, origin: number, accessLog: string): object 
     upstreams: { app: { origins: [`http://127.0.0.1:${origin}`] } },
     routes: [{ to: 'app' }],
     log: { access: accessLog },
-  }
+  };
 }
