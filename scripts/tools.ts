@@ -14,15 +14,19 @@ export interface Ran {
   readonly output: string;
 }
 
-/** Runs `program args…` in the repository; `show` lets it write to our own output instead of collecting it. */
+/**
+ * Runs `program args…` in the repository; `show` lets it write to our own output instead of collecting it.
+ * `node` is the Node that runs us, so `some/other/node scripts/test.ts` tests on that one.
+ */
 export function run(program: string, args: readonly string[], how?: 'show'): Promise<Ran> {
   return new Promise((resolve) => {
     // Without this NODE_TEST_CONTEXT a test runner started by a test would answer in the outer runner's wire format.
     const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-    const child = spawn(program, args, {
+    const node = program === 'node';
+    const child = spawn(node ? process.execPath : program, args, {
       cwd: root,
       env: { ...environment, PATH: bin + delimiter + (process.env['PATH'] ?? '') },
-      shell: windows, // npm's bins are .cmd files there
+      shell: windows && !node, // npm's bins are .cmd files there
       stdio: how === 'show' ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

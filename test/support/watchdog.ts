@@ -13,7 +13,7 @@ if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
     const open = process.getActiveResourcesInfo();
     process.stderr.write(
       `watchdog: the tests of ${process.argv[1]} ended ${GRACE_MS / 1000} s ago, but this process still holds ` +
-        `${open.join(', ')}. Close it in the test (await using, or t.after).\n`,
+        `${open.join(', ')}. Close it in t.after.\n`,
       () => process.exit(1),
     );
   };
