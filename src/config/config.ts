@@ -1,0 +1,90 @@
+import type { HeaderOptions } from '../rewrite/options.ts';
+import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
+import type { LogOptions } from '../observe/options.ts';
+import type { OriginOptions } from '../core/origin.ts';
+import type { RouteOptions } from '../route/options.ts';
+import type { UpstreamOptions } from '../upstream/options.ts';
+import { showListenAddress, type ListenAddress } from '../listen/options.ts';
+import type { BalanceOptions, Parsed } from './schema.ts';
+
+/**
+ * A checked config with everything filled in: plain, immutable data. Times are milliseconds, sizes bytes, both Infinity
+ * where switched off.
+ */
+export interface Config {
+  /** At least one. */
+  readonly listen: readonly ListenerOptions[];
+  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  /** At least one, first match wins; `to` names one of `upstreams`. */
+  readonly routes: readonly RouteOptions[];
+  readonly log: LogOptions;
+  /** What listeners inherit, and what origins may send. */
+  readonly limits: LimitOptions & { readonly answerHead: number };
+  readonly timeouts: { readonly drain: number };
+  readonly headers: HeaderOptions;
+  readonly threads: number;
+}
+
+export interface UpstreamConfig extends UpstreamOptions {
+  readonly balance: BalanceOptions;
+}
+
+/** Fills in what one part of the config takes from another. */
+export function complete(parsed: Parsed): Config {
+  const upstreams = Object.fromEntries(
+    Object.entries(parsed.upstreams).map(([name, upstream]): [string, UpstreamConfig] => [
+      name,
+      { ...upstream, origins: upstream.origins.map((origin) => completeOrigin(origin, upstream.maxConnections)) },
+    ]),
+  );
+  const { drain, ...timeouts } = parsed.timeouts;
+  return deepFreeze({
+    listen: parsed.listen.map((listener) => completeListener(listener, { ...parsed, timeouts })),
+    upstreams,
+    routes: parsed.routes ?? [{ match: {}, to: Object.keys(upstreams)[0] as string }],
+    log: parsed.log,
+    limits: parsed.limits,
+    timeouts: { drain },
+    headers: parsed.headers,
+    threads: parsed.threads === 'auto' ? 1 : parsed.threads,
+  });
+}
+
+type ParsedListener = Parsed['listen'][number];
+
+function completeListener(
+  given: ParsedListener,
+  top: Pick<Parsed, 'limits' | 'keepAlive' | 'trustedProxies'> & { timeouts: Omit<Parsed['timeouts'], 'drain'> },
+): ListenerOptions {
+  const own = 'address' in given ? given : { address: given };
+  const address: ListenAddress =
+    own.address.kind === 'unix' && own.mode !== undefined ? { ...own.address, mode: own.mode } : own.address;
+  const { answerHead: _, ...limits } = top.limits;
+  return {
+    address,
+    name: own.name ?? showListenAddress(address),
+    limits: { ...limits, ...given_(own.limits) },
+    timeouts: { ...top.timeouts, ...given_(own.timeouts) },
+    keepAlive: { ...top.keepAlive, ...given_(own.keepAlive) },
+    trustedProxies: own.trustedProxies ?? top.trustedProxies,
+  };
+}
+
+function completeOrigin(origin: OriginOptions, maxConnections: number): OriginOptions {
+  return { weight: 1, backup: false, ...origin, maxConnections: origin.maxConnections ?? maxConnections };
+}
+
+type Given<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefined> };
+
+/** Only what is set: an explicit `undefined` in a TypeScript config overrides nothing. */
+function given_<Options extends object>(options: Options | undefined): Partial<Given<Options>> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as never;
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

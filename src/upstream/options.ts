@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { count, duration, size } from '../core/kind.ts';
+import type { OriginOptions } from '../core/origin.ts';
+import { isOriginProblem, parseOrigin } from './origin-url.ts';
+
+export { isOriginProblem, parseOrigin, type OriginProblem } from './origin-url.ts';
+
+/** Waiting for an origin. */
+export const queueSchema = z
+  .strictObject({
+    size: count('Requests that may wait while all origins are busy or down. One more is answered 503.', 1024, {
+      off: false,
+    }),
+    timeout: duration('How long a request may wait. Then 504.', '30s', { least: 1 }),
+  })
+  .meta({ title: 'queue' });
+
+/** Asking again after a failure. */
+export const retriesSchema = z
+  .strictObject({
+    count: count(
+      'How often a request that was sent is sent once more, to another origin, if it may be repeated (GET, PUT, DELETE, …). ' +
+        'Failed connects do not count: those requests go on until no origin is left.',
+      1,
+      { most: 10, off: false },
+    ),
+    budget: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.2)
+      .describe('Most repeated requests as a share of all, so that a failing upstream is not buried in retries.'),
+    buffer: size(
+      'Request bodies up to this size are kept until the answer begins, so that they can be sent again.',
+      '64KiB',
+      {
+        most: '16MiB',
+        off: false,
+      },
+    ),
+  })
+  .meta({ title: 'retries' });
+
+/** How long an origin may take. */
+export const originTimeoutsSchema = z
+  .strictObject({
+    connect: duration('To establish a connection. Then the next origin is asked.', '3s', { least: 1 }),
+    firstByte: duration('From the end of the request to the head of the answer. Then 504.', '60s', { least: 1 }),
+    idle: duration('Between two reads of an answer, or two writes of a request.', '60s', { least: 1 }),
+  })
+  .meta({ title: 'timeouts' });
+
+/** `limits` of what origins send, the same for all of them. */
+export const answerHead = size('Largest head of an answer. A larger one is answered 502.', '64KiB', {
+  least: '1KiB',
+  most: '1MiB',
+  off: false,
+});
+
+/** Connections kept open between requests. */
+export const originKeepAliveSchema = z
+  .strictObject({
+    idle: duration(
+      'How long an idle connection is kept, unless the origin announces its own limit (`Keep-Alive: timeout=`); 0 keeps none.',
+      '4s',
+    ),
+    maxIdle: count('Most idle connections per origin.', 128, { off: false }),
+    maxAge: duration('A connection older than this takes no further request.', '1h', { least: 1 }),
+    maxRequests: count('Requests on one connection before it is closed.', 100_000, { least: 1 }),
+  })
+  .meta({ title: 'keepAlive' });
+
+/** The rest an origin gets after a failed connect. */
+export const disableTimeSchema = z
+  .strictObject({
+    first: duration('After the first failed connect. It doubles with each further one.', '1s', {
+      least: 1,
+      off: false,
+    }),
+    most: duration('The longest rest.', '30s', { least: 1, off: false }),
+  })
+  .meta({ title: 'disableTime' });
+
+const maxConnections = 'Most requests in flight at one origin; others wait in the queue.';
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
+
+const hostSchema = z
+  .string()
+  .superRefine((given, context) => {
+    if (HOST.test(given) && !/^(?:pas|pss|oass|orgin|origon|origins|orign)$/i.test(given)) return;
+    context.addIssue({
+      code: 'custom',
+      input: given,
+      message: 'expected pass, origin, or a host name to send',
+      params: { near: ['pass', 'origin'] },
+    });
+  })
+  .default('pass')
+  .describe("The Host that origins see: `pass` the client's, `origin` the one in the origin's URL, or a fixed one.");
+
+/** One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first. */
+export function originSchema(schemes: readonly string[]): z.ZodType<OriginOptions, OriginInput> {
+  const url = z.union([z.string(), z.number()]).superRefine((given, context) => {
+    const problem = parseOrigin(String(given), schemes);
+    if (!isOriginProblem(problem)) return;
+    const { message, ...params } = problem;
+    context.addIssue({ code: 'custom', input: given, message, params });
+  });
+  const long = z
+    .strictObject({
+      url: url.describe('Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, or `unix:/path`.'),
+      weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
+      backup: z.boolean().default(false).describe('Asked only when no other origin is usable.'),
+      maxConnections: count(`${maxConnections} Default: the upstream's.`, 'off', { least: 1 })
+        .unwrap()
+        .optional() as never as z.ZodOptional<z.ZodType<number, string | number>>,
+    })
+    .meta({ title: 'origin' });
+  return z.union([url, long]).transform((given): OriginOptions => {
+    const { url: text, ...rest } = typeof given === 'object' ? given : { url: given };
+    const address = parseOrigin(String(text), schemes);
+    // Only reached with a checked URL.
+    if (isOriginProblem(address)) return z.NEVER;
+    return { url: String(text), address, ...(rest as object) };
+  }) as never;
+}
+
+export type OriginInput =
+  | string
+  | number
+  | {
+      readonly url: string | number;
+      readonly weight?: number | undefined;
+      readonly backup?: boolean | undefined;
+      readonly maxConnections?: number | string | undefined;
+    };
+
+/** Everything about an upstream but its origins and its balancer, which config/schema.ts adds. */
+export const upstreamShape = {
+  maxConnections: count(`${maxConnections} Each origin may have its own.`, 'off', { least: 1 }),
+  queue: queueSchema.prefault({}).describe('Requests that wait because all origins are busy or down.'),
+  retries: retriesSchema.prefault({}).describe('Asking again after a failure.'),
+  timeouts: originTimeoutsSchema.prefault({}).describe('How long an origin may take.'),
+  keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
+  disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
+  host: hostSchema,
+};
+
+const shape = z.strictObject(upstreamShape);
+
+/** The checked options, times in milliseconds, sizes in bytes, `off` as Infinity. */
+export type UpstreamOptions = Readonly<z.output<typeof shape>> & {
+  /** At least one; `maxConnections` filled in. */
+  readonly origins: readonly OriginOptions[];
+};

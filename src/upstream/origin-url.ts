@@ -1,0 +1,103 @@
+import type { OriginAddress } from '../core/origin.ts';
+import { parseAddress } from '../core/networks.ts';
+
+/** Why an origin cannot be used as it is written. */
+export interface OriginProblem {
+  readonly code: 'config/bad-url' | 'config/scheme';
+  readonly message: string;
+  /** The part of the text that is wrong. */
+  readonly within?: string;
+  /** Texts one of which was probably meant. */
+  readonly near?: readonly string[];
+}
+
+/** Protocols that other proxies have, and later releases of this one. */
+const LATER = new Set([
+  'https',
+  'h2',
+  'h2c',
+  'fastcgi',
+  'fcgi',
+  'scgi',
+  'uwsgi',
+  'ajp',
+  'ajp13',
+  'cgi',
+  'exec',
+  'dialin',
+]);
+
+const HOST_NAME = /^(?!(?:.*\.)?\d+\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i;
+
+/**
+ * Reads an origin: `http://host:port`, `http+unix:/path` or `unix:/path`, `host:port`, or a port of this machine.
+ * Without a scheme it is the first of `schemes`.
+ */
+export function parseOrigin(text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
+  const [standard = 'http'] = schemes;
+  if (/^\d+$/.test(text)) return withPort(standard, '127.0.0.1', text);
+  const scheme = /^([a-z][a-z0-9+.-]*):(?=\/)/i.exec(text)?.[1]?.toLowerCase();
+  const unix = scheme === 'unix' ? standard : scheme?.endsWith('+unix') === true ? scheme.slice(0, -5) : undefined;
+  const known = unix ?? scheme ?? standard;
+  if (!schemes.includes(known)) return unknownScheme(known, schemes);
+  if (unix !== undefined) return socket(unix, text.slice(text.indexOf(':') + 1));
+  if (scheme === undefined) return authority(standard, text);
+  const rest = text.slice(scheme.length + 1);
+  if (!rest.startsWith('//')) return bad(`expected ${scheme}://HOST:PORT`);
+  const end = rest.slice(2).search(/[/?#]/);
+  const tail = end < 0 ? '' : rest.slice(2 + end);
+  if (tail !== '' && tail !== '/') {
+    return bad('an origin is an address: the path of the request is sent as it came', tail);
+  }
+  return authority(scheme, end < 0 ? rest.slice(2) : rest.slice(2, 2 + end));
+}
+
+export function isOriginProblem(result: OriginAddress | OriginProblem): result is OriginProblem {
+  return 'message' in result;
+}
+
+function authority(scheme: string, text: string): OriginAddress | OriginProblem {
+  const at = text.lastIndexOf('@');
+  if (at >= 0) return bad('an origin has no user name or password', text.slice(0, at + 1));
+  const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*))(?::(?<port>.*))?$/.exec(text)?.groups;
+  if (parts === undefined) {
+    return bad(
+      text.split(':').length > 2 ? 'an IPv6 address stands in brackets, as in [::1]:3000' : 'expected HOST:PORT',
+    );
+  }
+  const { v6, name = '', port } = parts;
+  if (v6 !== undefined && (!v6.includes(':') || parseAddress(v6) === undefined)) return bad('bad IPv6 address', v6);
+  if (v6 === undefined && parseAddress(name) === undefined && !HOST_NAME.test(name)) {
+    if (name.startsWith('/')) return bad(`an origin on a unix socket is written unix:${text}`);
+    return name === '' ? bad('the host is missing') : bad('bad host name or IP address', name);
+  }
+  const host = (v6 ?? name).toLowerCase();
+  return withPort(scheme, host, port ?? (scheme === 'http' ? '80' : ''));
+}
+
+function withPort(scheme: string, host: string, text: string): OriginAddress | OriginProblem {
+  if (text === '') return bad('the port is missing');
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) return bad('expected a port from 1 to 65535', text);
+  return { scheme, host, port };
+}
+
+function socket(scheme: string, text: string): OriginAddress | OriginProblem {
+  const path = text.startsWith('///') ? text.slice(2) : text;
+  if (path.startsWith('//')) return bad('the path of a socket starts with one slash, as in unix:/run/app.sock');
+  if (path === '/') return bad('the path of the socket is missing, as in unix:/run/app.sock');
+  if (Buffer.byteLength(path) > 107) return bad('the path of a unix socket has at most 107 bytes');
+  return { scheme, host: '', port: 0, path };
+}
+
+function unknownScheme(scheme: string, schemes: readonly string[]): OriginProblem {
+  const known = `this release speaks ${schemes.join(', ')}`;
+  if (LATER.has(scheme)) {
+    return { code: 'config/scheme', message: `origins by ${scheme} are not in this release: ${known}`, within: scheme };
+  }
+  return { code: 'config/scheme', message: `unknown scheme ${scheme}: ${known}`, within: scheme, near: schemes };
+}
+
+function bad(message: string, within?: string): OriginProblem {
+  return within === undefined ? { code: 'config/bad-url', message } : { code: 'config/bad-url', message, within };
+}
