@@ -216,8 +216,8 @@ for (const row of rows) {
         };
         // Until the code is compiled it leaves number objects, and the compilers use the heap too: the best round counts.
         let least = Infinity;
-        for (let round = 0; round < 60 && least > row.garbage + 1; round++) least = Math.min(least, leaves());
-        assert.ok(least <= row.garbage + 1, `${least.toFixed(1)} bytes for each pick`);
+        for (let round = 0; round < 60 && least > row.garbage + 4; round++) least = Math.min(least, leaves());
+        assert.ok(least <= row.garbage + 4, `${least.toFixed(1)} bytes for each pick`);
       }
     });
   });

@@ -41,7 +41,7 @@ export function complete(parsed: Parsed): Config {
   return deepFreeze({
     listen: parsed.listen.map((listener) => completeListener(listener, { ...parsed, timeouts })),
     upstreams,
-    routes: parsed.routes ?? [{ match: {}, to: Object.keys(upstreams)[0] as string }],
+    routes: parsed.routes ?? [{ match: {}, to: Object.keys(upstreams)[0] }],
     log: parsed.log,
     limits: parsed.limits,
     timeouts: { drain },

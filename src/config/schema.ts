@@ -53,7 +53,7 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
   })
   .default(byDefault)
   .describe('How an origin is chosen: the name of a policy, or `{ name, … }` with its options.')
-  .meta({ shownDefault: defaultBalancer, values: names }) as never;
+  .meta({ shownDefault: defaultBalancer, values: names });
 
 export const upstreamSchema = z
   .strictObject({

@@ -67,8 +67,8 @@ export function parseAddress(text: string): Uint8Array | undefined {
   }
   const halves = plain.split('::');
   if (halves.length > 2) return undefined;
-  const head = groups(halves[0] as string);
-  const tail = halves.length === 2 ? groups(halves[1] as string) : [];
+  const head = groups(halves[0]);
+  const tail = halves.length === 2 ? groups(halves[1]) : [];
   if (head === undefined || tail === undefined) return undefined;
   const missing = 16 - head.length - tail.length;
   if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
@@ -107,7 +107,7 @@ function groups(text: string): number[] | undefined {
   const bytes: number[] = [];
   const parts = text.split(':');
   for (let i = 0; i < parts.length; i++) {
-    const part = parts[i] as string;
+    const part = parts[i];
     if (i === parts.length - 1 && part.includes('.')) {
       const four = parseV4(part);
       if (four === undefined) return undefined;
@@ -137,6 +137,6 @@ function parseV4(text: string): number[] | undefined {
 function showAddress(bytes: Uint8Array, bits: number): string {
   if (bits === 32) return [...bytes.subarray(12)].join('.');
   const words: string[] = [];
-  for (let i = 0; i < 16; i += 2) words.push((((bytes[i] as number) << 8) | (bytes[i + 1] as number)).toString(16));
+  for (let i = 0; i < 16; i += 2) words.push((((bytes[i]) << 8) | (bytes[i + 1])).toString(16));
   return words.join(':').replace(/(?:^|:)0(?::0)+(?::|$)/, '::');
 }

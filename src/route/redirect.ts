@@ -3,7 +3,7 @@ import type { Request } from '../core/request.ts';
 /** What a placeholder becomes, as it can stand in a Location: nothing here is decoded. */
 const PLACEHOLDERS: Readonly<Record<string, (request: Request) => string>> = {
   host: (request) => request.host,
-  path: (request) => request.pathAndQuery.split('?', 1)[0] as string,
+  path: (request) => request.pathAndQuery.split('?', 1)[0],
   query: (request) => request.query,
   uri: (request) => request.pathAndQuery,
 };

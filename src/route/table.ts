@@ -55,7 +55,7 @@ class RouteTable implements Table {
     if (this.#usesPath && request.path === undefined) return undefined;
     const routes = this.routes;
     for (let i = 0; i < routes.length; i++) {
-      const route = routes[i] as Route;
+      const route = routes[i];
       if (route.matches(request, remote)) return route;
     }
     return undefined;
@@ -79,7 +79,7 @@ class Route implements CompiledRoute {
 
   matches(request: Request, remote: string): boolean {
     const list = this.#matchers;
-    for (let i = 0; i < list.length; i++) if (!(list[i] as Matcher).matches(request, remote)) return false;
+    for (let i = 0; i < list.length; i++) if (!(list[i]).matches(request, remote)) return false;
     return true;
   }
 

@@ -18,8 +18,31 @@ export const valueSchema: z.ZodType<ValuePattern, ValueInput> = z.union([
   regexSchema,
 ]);
 
-/** Whether the values of one name, of which there may be none or several, are what the pattern wants: one of them is enough. */
-export function compileValue(pattern: ValuePattern): (values: readonly string[]) => boolean {
+/** One name and what its values, of which there may be none or several, have to be: one of them is enough. */
+export interface ValueTest {
+  readonly name: string;
+  readonly pattern: ValuePattern;
+  readonly test: (values: readonly string[]) => boolean;
+}
+
+export function compileValues(patterns: Readonly<Record<string, ValuePattern>>): ValueTest[] {
+  return Object.entries(patterns).map(([name, pattern]) => ({ name, pattern, test: compile(pattern) }));
+}
+
+/** Says of the first name that does not match what it is and what it should be. */
+export function explainValues(
+  what: string,
+  tests: readonly ValueTest[],
+  valuesOf: (name: string) => readonly string[],
+): string {
+  const wrong = tests.find(({ name, test }) => !test(valuesOf(name)));
+  if (wrong === undefined) return '';
+  const values = valuesOf(wrong.name);
+  const found = values.length === 0 ? 'absent' : values.map((value) => JSON.stringify(value)).join(' and ');
+  return `${what} ${wrong.name} is ${found}, not ${show(wrong.pattern)}`;
+}
+
+function compile(pattern: ValuePattern): (values: readonly string[]) => boolean {
   if (pattern.kind === 'present') return (values) => values.length > 0;
   if (pattern.kind === 'absent') return (values) => values.length === 0;
   if (pattern.kind === 'equal') return (values) => values.includes(pattern.text);
@@ -27,9 +50,9 @@ export function compileValue(pattern: ValuePattern): (values: readonly string[])
   return (values) => values.some(test);
 }
 
-export function showValue(pattern: ValuePattern): string {
-  if (pattern.kind === 'regex') return `not ~${pattern.source}`;
-  return pattern.kind === 'equal' ? `not ${JSON.stringify(pattern.text)}` : `not ${pattern.kind}`;
+function show(pattern: ValuePattern): string {
+  if (pattern.kind === 'regex') return `~${pattern.source}`;
+  return pattern.kind === 'equal' ? JSON.stringify(pattern.text) : pattern.kind;
 }
 
 /** Several names, all of which have to match: `wide` covers `narrow` when it asks for nothing that `narrow` does not. */

@@ -122,7 +122,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<OriginOption
     const address = parseOrigin(String(text), schemes);
     // Only reached with a checked URL.
     if (isOriginProblem(address)) return z.NEVER;
-    return { url: String(text), address, ...(rest as object) };
+    return { url: String(text), address, ...(rest) };
   }) as never;
 }
 

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import type { Request } from '../../core/request.ts';
 import type { Matcher, MatcherKind } from '../matcher.ts';
 import { TOKEN } from '../patterns.ts';
-import { compileValue, recordCovers, showValue, valueSchema, type ValueInput, type ValuePattern } from '../value.ts';
+import {
+  compileValues,
+  explainValues,
+  recordCovers,
+  valueSchema,
+  type ValueInput,
+  type ValuePattern,
+  type ValueTest,
+} from '../value.ts';
 
 const schema = z
   .record(z.string().regex(TOKEN, 'expected a field name'), valueSchema)
@@ -14,16 +22,16 @@ export const header: MatcherKind<Record<string, ValuePattern>, Record<string, Va
   about:
     'Header fields, all of which have to match: `name: value` exactly, `~regex`, `true` (there) or `false` (not there). ' +
     'Of several fields with the name one has to match.',
-  schema: schema as never,
+  schema: schema,
   compile: (patterns) => new HeaderMatcher(patterns),
   covers: recordCovers,
 };
 
 class HeaderMatcher implements Matcher {
-  readonly #tests: readonly { name: string; pattern: ValuePattern; test(values: readonly string[]): boolean }[];
+  readonly #tests: readonly ValueTest[];
 
   constructor(patterns: Readonly<Record<string, ValuePattern>>) {
-    this.#tests = Object.entries(patterns).map(([name, pattern]) => ({ name, pattern, test: compileValue(pattern) }));
+    this.#tests = compileValues(patterns);
   }
 
   matches(request: Request): boolean {
@@ -32,10 +40,6 @@ class HeaderMatcher implements Matcher {
   }
 
   explain(request: Request): string {
-    const wrong = this.#tests.find(({ name, test }) => !test(request.fields.getAll(name)));
-    if (wrong === undefined) return '';
-    const values = request.fields.getAll(wrong.name);
-    const found = values.length === 0 ? 'absent' : values.map((value) => JSON.stringify(value)).join(' and ');
-    return `header ${wrong.name} is ${found}, ${showValue(wrong.pattern)}`;
+    return explainValues('header', this.#tests, (name) => request.fields.getAll(name));
   }
 }

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import type { Request } from '../../core/request.ts';
 import type { Matcher, MatcherKind } from '../matcher.ts';
-import { compileValue, recordCovers, showValue, valueSchema, type ValueInput, type ValuePattern } from '../value.ts';
+import {
+  compileValues,
+  explainValues,
+  recordCovers,
+  valueSchema,
+  type ValueInput,
+  type ValuePattern,
+  type ValueTest,
+} from '../value.ts';
 
 /** Query parameters, decoded as a form's: `+` is a space, `%xx` a byte of UTF-8, `?a` has the value ''. */
 export const query: MatcherKind<Record<string, ValuePattern>, Record<string, ValueInput>> = {
@@ -15,10 +23,10 @@ export const query: MatcherKind<Record<string, ValuePattern>, Record<string, Val
 };
 
 class QueryMatcher implements Matcher {
-  readonly #tests: readonly { name: string; pattern: ValuePattern; test(values: readonly string[]): boolean }[];
+  readonly #tests: readonly ValueTest[];
 
   constructor(patterns: Readonly<Record<string, ValuePattern>>) {
-    this.#tests = Object.entries(patterns).map(([name, pattern]) => ({ name, pattern, test: compileValue(pattern) }));
+    this.#tests = compileValues(patterns);
   }
 
   matches(request: Request): boolean {
@@ -28,10 +36,6 @@ class QueryMatcher implements Matcher {
 
   explain(request: Request): string {
     const parameters = new URLSearchParams(request.query);
-    const wrong = this.#tests.find(({ name, test }) => !test(parameters.getAll(name)));
-    if (wrong === undefined) return '';
-    const values = parameters.getAll(wrong.name);
-    const found = values.length === 0 ? 'absent' : values.map((value) => JSON.stringify(value)).join(' and ');
-    return `query parameter ${wrong.name} is ${found}, ${showValue(wrong.pattern)}`;
+    return explainValues('query parameter', this.#tests, (name) => parameters.getAll(name));
   }
 }

@@ -1,0 +1,52 @@
+import type { z } from 'zod';
+import type { AnswerSink, ByteSink } from '../core/answer.ts';
+import type { Kind } from '../core/kind.ts';
+import type { Request } from '../core/request.ts';
+
+/**
+ * One channel's protocol state: bytes in and out, no sockets, timers or promises. Exchanges on it are told apart by a
+ * small number that `open` gives out.
+ */
+export interface CodecSession {
+  /** Exchanges that may be open at once: 1 where the protocol cannot multiplex. */
+  readonly slots: number;
+  /** False once the peer or a failure ruled out another exchange on this channel. */
+  readonly reusable: boolean;
+  /** The peer's own idle limit in milliseconds, or -1. */
+  readonly idleLimit: number;
+  /** Sends a request's head. `body` and `end` follow when its framing is not `none`. */
+  open(request: Request, target: RequestTarget, into: AnswerSink): number;
+  body(id: number, buffer: Buffer, start: number, end: number): void;
+  end(id: number, trailers: string): void;
+  /** Forgets an exchange before its end; the sink hears nothing more. Afterwards the session may not be reusable. */
+  abort(id: number): void;
+  /** Bytes from the peer. Errors reach the sink, never the caller. */
+  receive(buffer: Buffer, start: number, end: number): void;
+  /** The peer has closed its side. */
+  eof(): void;
+}
+
+/** How the origin is to be addressed, when that is not how the client put it. */
+export interface RequestTarget {
+  /** The Host to send when the client sent none (HTTP/1.0), or when the upstream wants its own. */
+  readonly authority: string;
+  /** Replace the client's Host by `authority`. */
+  readonly replaceHost: boolean;
+}
+
+/** Bounds a codec keeps while decoding. */
+export interface CodecLimits {
+  /** Bytes of an answer's head. */
+  readonly head: number;
+  /** Fields in a head or trailer section. */
+  readonly fields: number;
+}
+
+export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
+  Options,
+  [out: ByteSink, limits: CodecLimits],
+  CodecSession
+> & {
+  /** URL schemes of origins that speak it. */
+  readonly schemes: readonly string[];
+};

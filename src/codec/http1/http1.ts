@@ -1,0 +1,11 @@
+import { z } from 'zod';
+import type { CodecKind } from '../codec.ts';
+import { Http1Session } from './session.ts';
+
+export const http1 = {
+  name: 'http1',
+  about: 'HTTP/1.1 in clear text',
+  schemes: ['http'],
+  options: z.strictObject({}),
+  create: (_options, out, limits) => new Http1Session(out, limits),
+} as const satisfies CodecKind;

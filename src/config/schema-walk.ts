@@ -1,0 +1,71 @@
+import { z } from 'zod';
+
+/** The schema below defaults, optionals and transforms: what says which input is taken. */
+export function core(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return core(schema.unwrap() as z.ZodType);
+  }
+  if (schema instanceof z.ZodPipe) return core(schema.def.in as z.ZodType);
+  return schema;
+}
+
+/** The forms a value may have: the members of unions, of unions in unions, and of "one or a list". */
+export function forms(schema: z.ZodType): z.ZodType[] {
+  const inner = core(schema);
+  if (inner instanceof z.ZodUnion) return (inner.options as z.ZodType[]).flatMap(forms);
+  return [inner];
+}
+
+/** The forms of what a key or index leads to, in the forms that have it. `value` tells apart objects with a `name`. */
+export function step(schemas: readonly z.ZodType[], part: string | number): z.ZodType[] {
+  return schemas.flatMap((schema): z.ZodType[] => {
+    if (schema instanceof z.ZodArray) return typeof part === 'number' ? forms(schema.element as z.ZodType) : [];
+    if (schema instanceof z.ZodRecord) return forms(schema.valueType as z.ZodType);
+    if (schema instanceof z.ZodObject && Object.hasOwn(schema.shape, part)) {
+      return forms(schema.shape[part] as z.ZodType);
+    }
+    return [];
+  });
+}
+
+/** Of several objects told apart by `name: literal`, those that an input can be. */
+export function objectsFor(schemas: readonly z.ZodType[], value: unknown): z.ZodObject[] {
+  const objects = schemas.filter((schema) => schema instanceof z.ZodObject);
+  const name = (value as { name?: unknown } | null | undefined)?.name;
+  const named = objects.filter((schema) => {
+    const literal = schema.shape['name'];
+    return literal instanceof z.ZodLiteral && literal.values.has(name as string);
+  });
+  return named.length > 0 ? named : objects;
+}
+
+/** What was written about a schema, on any layer of it; the outermost word counts. */
+export function metaOf(schema: z.ZodType): Readonly<Record<string, unknown>> {
+  const own = schema.meta() ?? {};
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return { ...metaOf(schema.unwrap() as z.ZodType), ...own };
+  }
+  if (schema instanceof z.ZodPipe) return { ...metaOf(schema.def.in as z.ZodType), ...own };
+  return own;
+}
+
+/** An option of the config, wherever it is. */
+export interface Option {
+  /** `upstreams.NAME.origins[].weight` */
+  readonly path: string;
+  readonly key: string;
+  readonly schema: z.ZodType;
+}
+
+/** Every option of an object and of the objects in it, parents first. */
+export function options(schema: z.ZodType, path = ''): Option[] {
+  return forms(schema).flatMap((form): Option[] => {
+    if (form instanceof z.ZodArray) return options(form.element as z.ZodType, `${path}[]`);
+    if (form instanceof z.ZodRecord) return options(form.valueType as z.ZodType, `${path}.NAME`);
+    if (!(form instanceof z.ZodObject)) return [];
+    return Object.entries(form.shape as Record<string, z.ZodType>).flatMap(([key, inner]): Option[] => {
+      const below = path === '' ? key : `${path}.${key}`;
+      return [{ path: below, key, schema: inner }, ...options(inner, below)];
+    });
+  });
+}

@@ -1,0 +1,47 @@
+import { type ErrorCode, errors } from './errors.ts';
+
+/** The reason phrases of the statuses sluice sends itself. */
+const PHRASES: Record<number, string> = {
+  200: 'OK', 301: 'Moved Permanently', 302: 'Found', 303: 'See Other', 307: 'Temporary Redirect', 308: 'Permanent Redirect',
+  400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 408: 'Request Timeout',
+  413: 'Content Too Large', 414: 'URI Too Long', 417: 'Expectation Failed', 431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error', 501: 'Not Implemented', 502: 'Bad Gateway', 503: 'Service Unavailable',
+  504: 'Gateway Timeout', 505: 'HTTP Version Not Supported',
+};
+
+export function phraseOf(status: number): string {
+  return PHRASES[status] ?? '';
+}
+
+/**
+ * The answer to a request that failed: field lines and a short body in the format the client accepts. It names the
+ * error's code and the request's id, so that a user's report can be found in the log, and nothing of the inside.
+ *
+ * @param accept the request's `Accept`, '' without one
+ * @param retryAfter seconds for `Retry-After`, 0 for none
+ */
+export function errorAnswer(
+  code: ErrorCode,
+  accept: string,
+  id: string,
+  retryAfter = 0,
+): { status: number; lines: string; body: string } {
+  const { status, proxy } = errors[code];
+  const phrase = phraseOf(status);
+  let lines = proxy === '-' ? '' : `Proxy-Status: sluice; error=${proxy}; details="${code}"\r\n`;
+  if (retryAfter > 0) lines += `Retry-After: ${retryAfter}\r\n`;
+  if (status === 405) lines += 'Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n';
+  lines += 'Cache-Control: no-store\r\n';
+  const safe = /^[\w.:+/=-]{0,200}$/.test(id) ? id : '';
+  if (/\bjson\b/i.test(accept)) {
+    const body = JSON.stringify({ status, error: code, message: phrase, ...(safe === '' ? {} : { id: safe }) });
+    return { status, lines: `${lines}Content-Type: application/json\r\n`, body: `${body}\n` };
+  }
+  if (/\btext\/html\b/i.test(accept)) {
+    const line = `${code}${safe === '' ? '' : ` (request ${safe})`}`;
+    const body = `<!doctype html><meta charset="utf-8"><title>${status} ${phrase}</title><h1>${status} ${phrase}</h1><p>${line}</p>\n`;
+    return { status, lines: `${lines}Content-Type: text/html; charset=utf-8\r\n`, body };
+  }
+  const body = `${status} ${phrase}: ${code}${safe === '' ? '' : ` (request ${safe})`}\n`;
+  return { status, lines: `${lines}Content-Type: text/plain; charset=utf-8\r\n`, body };
+}

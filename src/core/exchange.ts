@@ -1,0 +1,97 @@
+import type { Answer, BodySink } from './answer.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Origin } from './origin.ts';
+import type { Request } from './request.ts';
+import type { WireLike } from './wire.ts';
+
+/** `head` being routed · `waiting` for a slot or a connection · `sending` to an origin · `answering` the client · `done`. */
+export type ExchangeState = 'head' | 'waiting' | 'sending' | 'answering' | 'done';
+
+/** What the client's side of a listener says about itself; one object per connection. */
+export interface ClientAddress {
+  /** The peer's IP address, or `unix:`. */
+  readonly address: string;
+  readonly port: number;
+  /** The listener is told apart by this in logs and metrics. */
+  readonly listener: string;
+  readonly scheme: 'http' | 'https';
+  /** The port the client connected to; 0 on a unix socket. */
+  readonly localPort: number;
+  /** The peer is in `trustedProxies`: its `X-Forwarded-*` and `Forwarded` are appended to, not replaced. */
+  readonly trusted: boolean;
+  /** Field lines that are the same for all requests of the connection; filled by the pass that sends them. */
+  lines: string;
+}
+
+/** The client's side of an exchange, as the line sees it: pull the request body, push the answer. */
+export interface Front extends BodySink {
+  readonly client: ClientAddress;
+  /** Starts the delivery of the request body. True when its first bytes, and a flush, follow within this turn. */
+  readBody(into: BodySink): boolean;
+  /** Nobody wants the rest of the request body: it is read and thrown away, within bounds, or the connection closed. */
+  discardBody(): void;
+  /** The body's sink can take more. */
+  resumeBody(): void;
+  /** Sends an interim answer. */
+  interim(answer: Answer): void;
+  /** Sends the final head; `body` and `end` follow unless its framing is `none`. */
+  answer(answer: Answer): void;
+  /** Sends a complete short answer made here. `lines` are complete field lines. */
+  respond(status: number, lines: string, body: string): void;
+  /** Cuts the connection so that nobody takes what was sent for a complete answer. */
+  truncate(): void;
+  /** Gives up the connection's bytes to a tunnel; `early` was received already. */
+  tunnel(): { readonly wire: WireLike; readonly early: Buffer | null };
+  /** The tunnel is over. */
+  tunnelled(): void;
+}
+
+/** What the client's side tells whoever works on an exchange. */
+export interface Carrier {
+  /** The client left, or was cut off, before the exchange was done. */
+  clientGone(): void;
+  /** A `flush` of the answer that answered false has been made good. */
+  clientFlushed(): void;
+}
+
+/**
+ * One request and its answer: the thing that travels along the line, and the record the log is written from.
+ * Times are clock milliseconds; 0 means "not reached".
+ */
+export class Exchange {
+  readonly front: Front;
+  readonly request: Request;
+  state: ExchangeState = 'head';
+  /** `X-Request-Id`; '' when switched off. */
+  id = '';
+  route = '';
+  upstream = '';
+  origin: Origin | null = null;
+  /** How many times an origin was asked or dialled. */
+  attempts = 0;
+  /** Status sent to the client; 0 when none was. */
+  status = 0;
+  /** Why it ended other than by an origin's complete answer; '' when it did not. */
+  error: ErrorCode | '' = '';
+  errorDetail = '';
+  readonly started: number;
+  /** When the first slot was given: the end of queueing. */
+  assigned = 0;
+  /** When the channel that carried it was ready. */
+  connected = 0;
+  /** When the head of the answer was complete. */
+  answered = 0;
+  /** Body bytes from and to the client, without framing. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** The channel had carried an exchange before. */
+  reused = false;
+  /** Whoever works on the exchange now, and so hears of the client. */
+  carrier: Carrier | null = null;
+
+  constructor(front: Front, request: Request, started: number) {
+    this.front = front;
+    this.request = request;
+    this.started = started;
+  }
+}

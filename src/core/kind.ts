@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { parseCount, parseDuration, parseSize } from './units.ts';
+
+/**
+ * What every plug-in file exports: one record with its name, a line about it, its options with their defaults and
+ * descriptions, and how to make one. Config checker, JSON Schema, option docs and error messages all read this record.
+ */
+export interface Kind<Options extends z.ZodObject, Arguments extends unknown[], Made> {
+  /** The name in configs, logs and metrics. */
+  readonly name: string;
+  /** One line for people choosing. */
+  readonly about: string;
+  /** Strict object schema; every option has a description and a default. */
+  readonly options: Options;
+  create(options: z.output<Options>, ...rest: Arguments): Made;
+}
+
+/** What a number may be, beyond being one. */
+export interface Bounds {
+  /** Smallest and largest value, in the option's own spelling; default 0 and no bound. */
+  readonly least?: string | number;
+  readonly most?: string | number;
+  /** False where the option cannot be switched off; default true. `off` is Infinity. */
+  readonly off?: boolean;
+}
+
+type NumberOption = z.ZodDefault<z.ZodType<number, string | number>>;
+
+/** A length of time: a number of milliseconds, or text such as `250ms`, `30s`, `5m`, `1h`, `1d`. Output: milliseconds. */
+export function duration(about: string, fallback: string | number, bounds: Bounds = {}): NumberOption {
+  const wanted = 'a duration such as 250ms, 30s, 5m, 1h, or a number of milliseconds';
+  return numberOption(about, fallback, bounds, 'duration', wanted, parseDuration);
+}
+
+/** An amount of memory: a number of bytes, or text such as `512`, `64KiB`, `10MB`. Output: bytes. */
+export function size(about: string, fallback: string | number, bounds: Bounds = {}): NumberOption {
+  return numberOption(about, fallback, bounds, 'size', 'a size such as 512, 64KiB, 10MiB, or a number of bytes', parseSize);
+}
+
+/** A whole number of things. Output: that number. */
+export function count(about: string, fallback: string | number, bounds: Bounds = {}): NumberOption {
+  return numberOption(about, fallback, bounds, 'count', 'a whole number', parseCount);
+}
+
+function numberOption(
+  about: string,
+  fallback: string | number,
+  bounds: Bounds,
+  unit: 'duration' | 'size' | 'count',
+  wanted: string,
+  parse: (value: string | number) => number | undefined,
+): NumberOption {
+  const { least = 0, most = Infinity, off = true } = bounds;
+  const smallest = parse(least) as number;
+  const largest = most === Infinity ? Infinity : (parse(most) as number);
+  return z
+    .union([z.number(), z.string()])
+    .transform((value, context): number => {
+      const parsed = parse(value);
+      const refuse = (message: string): number => {
+        context.addIssue({ code: 'custom', message, input: value });
+        return z.NEVER;
+      };
+      if (parsed === undefined) return refuse(`expected ${wanted}${off ? ", or 'off'" : ''}`);
+      if (parsed === Infinity && !off) return refuse(`expected ${wanted}: this cannot be switched off`);
+      if (parsed < smallest) return refuse(`expected at least ${least}`);
+      if (parsed > largest && parsed !== Infinity) return refuse(`expected at most ${most}`);
+      return parsed;
+    })
+    .default(parse(fallback) as number)
+    .describe(about)
+    .meta({ shownDefault: fallback, unit, ...bounds }) as never;
+}
+
+/** One value or a list of them; the output is a list. */
+export function oneOrMany<Output, Input>(
+  schema: z.ZodType<Output, Input>,
+  least = 1,
+): z.ZodType<Output[], Input | readonly Input[]> {
+  return z
+    .union([schema, z.array(schema).min(least)])
+    .transform((given) => (Array.isArray(given) ? given : [given]) as Output[]) as never;
+}

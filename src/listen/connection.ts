@@ -1,0 +1,498 @@
+import type { Answer, BodySink } from '../core/answer.ts';
+import { errorAnswer } from '../core/error-answer.ts';
+import { type ErrorCode, errors } from '../core/errors.ts';
+import { type ClientAddress, Exchange, type Front } from '../core/exchange.ts';
+import * as names from '../core/names.ts';
+import { Request } from '../core/request.ts';
+import { Timer } from '../core/wheel.ts';
+import type { WireLike, WireOwner } from '../core/wire.ts';
+import { FAILED, MORE } from '../codec/http1/lines.ts';
+import { RequestHeadParser } from '../codec/http1/request-head.ts';
+import { AnswerWriter } from './answer-writer.ts';
+import { BodyReader, nowhere } from './body-reader.ts';
+import type { ConnectionHost } from './host.ts';
+
+/**
+ * `idle` between requests · `head` a head has begun · `exchange` one is being served · `closing` the last bytes are on
+ * their way and what still arrives is thrown away · `tunnel` the bytes belong to somebody else.
+ */
+type State = 'idle' | 'head' | 'exchange' | 'closing' | 'tunnel';
+
+/** A read longer than this belongs to a long body: read on into blocks (see wire/blocks.ts). */
+const BULK = 16_384;
+/** An unread body up to this long is read and dropped to keep the connection; a longer one costs more than it saves. */
+const WORTH_DRAINING = 65_536;
+/** After the last answer, what a client may still send, and for how long: else its own sending resets our answer. */
+const LINGER_BYTES = 1_048_576;
+const LINGER_TIME = 5000;
+/** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
+const CONTINUE_AFTER = 1000;
+
+/**
+ * One client connection speaking HTTP/1.0 or 1.1 (RFC 9112): heads in, one exchange at a time in the order they came,
+ * answers out. Reads no further than the exchange in hand can take, so a pipelining client waits in its own buffers.
+ */
+export class Connection implements WireOwner, Front {
+  readonly client: ClientAddress;
+  readonly wire: WireLike;
+  readonly #host: ConnectionHost;
+  readonly #parser: RequestHeadParser;
+  readonly #writer: AnswerWriter;
+  readonly #body = new BodyReader();
+  readonly #timer = new Timer(() => this.#late());
+  #state: State = 'idle';
+  #request: Request | null = null;
+  #exchange: Exchange | null = null;
+  #served = 0;
+  #keep = true;
+  /** The bytes in hand: a read being worked on, or what was kept of earlier ones. */
+  #buffer: Buffer | null = null;
+  #at = 0;
+  #end = 0;
+  #pumping = false;
+  #paused = false;
+  #sink: BodySink | null = null;
+  #sinkFull = false;
+  /** 0 nobody waits for it · 1 the client does · 2 it was sent. */
+  #continue: 0 | 1 | 2 = 0;
+  #unflushed = false;
+  #queued = 0;
+  #lingered = 0;
+
+  constructor(host: ConnectionHost, client: ClientAddress, makeWire: (owner: WireOwner) => WireLike) {
+    this.#host = host;
+    this.client = client;
+    this.wire = makeWire(this);
+    this.#parser = new RequestHeadParser(host.limits);
+    this.#writer = new AnswerWriter(this.wire, host.date);
+    host.wheel.arm(this.#timer, host.timeouts.head);
+  }
+
+  // ---- the client's bytes
+
+  received(buffer: Buffer, length: number): boolean {
+    if (this.#state === 'closing') {
+      this.#lingered += length;
+      if (this.#lingered > LINGER_BYTES) this.wire.destroy();
+      return true;
+    }
+    const kept = this.#buffer;
+    if (kept === null) {
+      this.#buffer = buffer;
+      this.#at = 0;
+      this.#end = length;
+    } else {
+      this.#buffer = Buffer.concat([kept.subarray(this.#at, this.#end), buffer.subarray(0, length)]);
+      this.#at = 0;
+      this.#end = this.#buffer.length;
+    }
+    this.#pump();
+    this.#keepRest(this.#buffer === buffer);
+    // What the exchange in hand cannot take is kept; anything after it may wait in the client's own buffers.
+    this.#paused = !this.#mayRead();
+    return !this.#paused;
+  }
+
+  ended(): void {
+    switch (this.#state) {
+      case 'exchange':
+        if (this.#writer.ended) {
+          this.#keep = false;
+          return;
+        }
+        // A client that half-closes cannot be told from one that left; like every proxy we take it for the latter.
+        return this.#abandon('client-gone');
+      default:
+        this.wire.destroy();
+    }
+  }
+
+  flushed(): void {
+    this.#unflushed = false;
+    if (this.#state !== 'exchange') return;
+    if (this.#writer.ended) return this.#finish();
+    this.#host.wheel.disarm(this.#timer);
+    this.#exchange?.carrier?.clientFlushed();
+  }
+
+  closed(): void {
+    this.#host.wheel.drop(this.#timer);
+    if (this.#state === 'exchange') this.#abandon('client-gone');
+    this.#buffer = null;
+    this.#releaseRequest();
+    this.#host.left(this);
+  }
+
+  defect(error: unknown): void {
+    this.#host.defect(error);
+    if (this.#exchange !== null) this.#abandon('internal');
+  }
+
+  /** No request after this one; an idle connection closes now. */
+  drain(): void {
+    this.#keep = false;
+    if (this.#state === 'idle' && this.#buffer === null) this.wire.destroy();
+  }
+
+  /** Cuts the connection, whatever it is doing. */
+  abort(): void {
+    if (this.#state === 'exchange') this.#abandon('draining');
+    this.wire.destroy(true);
+  }
+
+  // ---- the request body, pulled by whoever serves the exchange
+
+  readBody(into: BodySink): boolean {
+    this.#sink = into;
+    this.#sinkFull = false;
+    if (this.#continue === 1) this.#host.wheel.arm(this.#timer, CONTINUE_AFTER);
+    else this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    const inHand = this.#buffer !== null && this.#at < this.#end;
+    this.#goOn();
+    return inHand;
+  }
+
+  discardBody(): void {
+    if (this.#body.done) return;
+    if (this.#body.owed > WORTH_DRAINING || this.#continue === 1) this.#keep = false;
+    this.#sink = nowhere;
+    this.#sinkFull = false;
+    this.#goOn();
+  }
+
+  resumeBody(): void {
+    if (!this.#sinkFull) return;
+    this.#sinkFull = false;
+    if (!this.#body.done) this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    this.#goOn();
+  }
+
+  // ---- the answer
+
+  interim(answer: Answer): void {
+    const { minor } = this.#request as Request;
+    if (minor === 0 || this.#writer.started) return;
+    if (answer.status === 100) {
+      if (this.#continue !== 1) return;
+      this.#continue = 2;
+      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    }
+    this.#writer.interim(answer);
+    this.wire.flush();
+  }
+
+  answer(answer: Answer): void {
+    const request = this.#request as Request;
+    const exchange = this.#exchange as Exchange;
+    exchange.status = answer.status;
+    exchange.state = 'answering';
+    // Whoever answers before the client was told to go on, does not want the body.
+    if (!this.#body.done && (this.#continue === 1 || this.#body.owed > WORTH_DRAINING)) this.#keep = false;
+    this.#keep = this.#writer.head(answer, request, this.#mayStay(request));
+  }
+
+  body(buffer: Buffer, start: number, end: number): void {
+    this.#writer.body(buffer, start, end);
+  }
+
+  end(trailers: string): void {
+    this.#writer.end(trailers);
+  }
+
+  flush(): boolean {
+    const flushed = this.wire.flush();
+    if (this.#state !== 'exchange') return true;
+    if (!flushed) {
+      this.#unflushed = true;
+      this.#queued = this.wire.queued;
+      this.#host.wheel.arm(this.#timer, this.#host.timeouts.write);
+    } else if (this.#writer.ended) this.#finish();
+    return flushed;
+  }
+
+  respond(status: number, lines: string, body: string): void {
+    const request = this.#request;
+    if (!this.#body.done) this.discardBody();
+    const exchange = this.#exchange as Exchange;
+    exchange.status = status;
+    this.#keep = request !== null && this.#mayStay(request);
+    this.#writer.whole(status, lines, body, request, this.#keep);
+    this.flush();
+  }
+
+  truncate(): void {
+    const exchange = this.#exchange;
+    // Only a body that ends with the connection needs RST to look cut off; the others lack their end anyway, and FIN
+    // lets the client have what was sent.
+    const reset = this.#writer.framing === 'close';
+    this.#state = 'closing';
+    this.#sink = null;
+    if (exchange !== null) this.#over(exchange);
+    this.#host.wheel.arm(this.#timer, LINGER_TIME);
+    if (reset) this.wire.destroy(true);
+    else this.wire.finish();
+  }
+
+  tunnel(): { wire: WireLike; early: Buffer | null } {
+    const early = this.#buffer === null ? null : Buffer.from(this.#buffer.subarray(this.#at, this.#end));
+    this.#buffer = null;
+    this.#state = 'tunnel';
+    this.#host.wheel.drop(this.#timer);
+    return { wire: this.wire, early };
+  }
+
+  tunnelled(): void {
+    const exchange = this.#exchange;
+    if (exchange !== null) this.#over(exchange);
+    this.#releaseRequest();
+    this.#host.left(this);
+  }
+
+  // ---- inside
+
+  /** Works on the bytes in hand until they are used up or nobody can take them. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#buffer !== null && this.#at < this.#end && this.#step());
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #mayRead(): boolean {
+    if (this.#state === 'closing') return true;
+    return !this.#sinkFull && (this.#buffer === null || this.#state === 'head');
+  }
+
+  #step(): boolean {
+    switch (this.#state) {
+      case 'idle':
+      case 'head':
+        return this.#readHead();
+      case 'exchange':
+        return this.#readBody();
+      case 'closing':
+        this.#buffer = null;
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #readHead(): boolean {
+    const request = (this.#request ??= this.#host.takeRequest());
+    const buffer = this.#buffer as Buffer;
+    const after = this.#parser.parse(buffer, this.#at, this.#end, request);
+    if (after === MORE) {
+      if (this.#state === 'idle') this.#host.wheel.arm(this.#timer, this.#host.timeouts.head);
+      this.#state = 'head';
+      return false;
+    }
+    const { clock } = this.#host;
+    const exchange = new Exchange(this, request, clock.now());
+    this.#exchange = exchange;
+    this.#state = 'exchange';
+    this.#writer.reset();
+    this.#host.wheel.disarm(this.#timer);
+    if (after === FAILED) {
+      this.#buffer = null;
+      this.#refuse(exchange, this.#parser.error);
+      return false;
+    }
+    this.#at = after;
+    this.#served++;
+    this.#body.begin(request, this.#host.limits.body, this.#host.limits.head, this.#host.limits.fields);
+    this.#continue = request.expectsContinue ? 1 : 0;
+    if (request.framing === 'length' && request.length > this.#host.limits.body) {
+      this.#refuse(exchange, 'body-too-large');
+      return false;
+    }
+    this.#host.handle(exchange);
+    return true;
+  }
+
+  #readBody(): boolean {
+    const sink = this.#sink;
+    if (this.#body.done || sink === null || this.#sinkFull) return false;
+    const buffer = this.#buffer as Buffer;
+    const { length } = buffer;
+    if (length > BULK && this.#end - this.#at > BULK) this.wire.bulk = true;
+    // The client did not wait: nobody needs to tell it to go on.
+    if (this.#continue === 1) this.#continue = 2;
+    const after = this.#body.read(buffer, this.#at, this.#end, sink);
+    if (after < 0) {
+      this.#buffer = null;
+      this.#bodyFailed(this.#body.error);
+      return false;
+    }
+    this.#at = after;
+    if (this.#exchange !== null) this.#exchange.bytesIn = this.#body.bytes;
+    if (this.#body.done) {
+      this.wire.bulk = false;
+      this.#sink = null;
+      sink.end(this.#body.trailers);
+      sink.flush();
+      if (!this.#unflushed) this.#host.wheel.disarm(this.#timer);
+      if (sink === nowhere && this.#state === 'exchange' && this.#writer.ended && !this.#unflushed) this.#finish();
+      return true;
+    }
+    const taken = sink.flush();
+    if (!taken && this.#sink === sink) this.#sinkFull = true;
+    if (!this.#unflushed) {
+      // While the sink is full it is not the client who is to be waited for.
+      if (taken) this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+      else this.#host.wheel.disarm(this.#timer);
+    }
+    return taken;
+  }
+
+  /** Works on kept bytes, and lets the client send again once they are used up. */
+  #goOn(): void {
+    if (this.#pumping) return;
+    this.#pump();
+    if (this.#buffer !== null && this.#at >= this.#end) this.#buffer = null;
+    if (this.#paused && this.#mayRead() && this.#state !== 'tunnel') {
+      this.#paused = false;
+      this.wire.resume();
+    }
+  }
+
+  /** After a read: what was not used is copied out of the shared memory. */
+  #keepRest(borrowed: boolean): void {
+    if (this.#buffer === null) return;
+    if (this.#at >= this.#end) this.#buffer = null;
+    else if (borrowed) {
+      this.#buffer = Buffer.from(this.#buffer.subarray(this.#at, this.#end));
+      this.#end = this.#buffer.length;
+      this.#at = 0;
+    }
+  }
+
+  #mayStay(request: Request): boolean {
+    return this.#keep && request.keepAlive && this.#served < this.#host.limits.requests && !this.#host.draining;
+  }
+
+  /** Answers a request that cannot be served, and closes: what follows it cannot be trusted. */
+  #refuse(exchange: Exchange, code: ErrorCode): void {
+    this.#keep = false;
+    this.#body.done = true;
+    exchange.error = code;
+    const index = exchange.request.fields.text === '' ? -1 : exchange.request.fields.find(names.ACCEPT);
+    const { status, lines, body } = errorAnswer(code, index < 0 ? '' : exchange.request.fields.value(index), '');
+    exchange.status = status;
+    this.#writer.whole(status, lines, body, this.#request, false);
+    this.flush();
+  }
+
+  #bodyFailed(code: ErrorCode): void {
+    const exchange = this.#exchange as Exchange;
+    const { carrier } = exchange;
+    this.#body.done = true;
+    this.#sink = null;
+    if (this.#writer.ended) return this.#close();
+    exchange.error = code;
+    exchange.carrier = null;
+    carrier?.clientGone();
+    if (this.#writer.started) this.truncate();
+    else this.#refuse(exchange, code);
+  }
+
+  /** The exchange ends without the client. */
+  #abandon(code: ErrorCode): void {
+    const exchange = this.#exchange as Exchange;
+    this.#state = 'closing';
+    if (exchange.error === '' && !this.#writer.ended) exchange.error = code;
+    if (exchange.status === 0) exchange.status = errors[code].status;
+    const { carrier } = exchange;
+    exchange.carrier = null;
+    carrier?.clientGone();
+    this.#over(exchange);
+    this.wire.destroy();
+  }
+
+  /** The answer is out. */
+  #finish(): void {
+    if (!this.#body.done && this.#keep) {
+      // Keep the connection: what little is left of the body goes nowhere first.
+      this.#sink = nowhere;
+      this.#sinkFull = false;
+      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+      return this.#goOn();
+    }
+    const exchange = this.#exchange as Exchange;
+    this.#state = 'idle';
+    this.#over(exchange);
+    if (!this.#keep || this.#host.draining) return this.#close();
+    this.#releaseRequest();
+    this.#host.wheel.arm(this.#timer, this.#host.timeouts.keepAlive);
+    this.#goOn();
+  }
+
+  #over(exchange: Exchange): void {
+    this.#exchange = null;
+    this.#sink = null;
+    exchange.state = 'done';
+    exchange.carrier = null;
+    exchange.bytesOut += this.#writer.bytes;
+    this.#host.done(exchange);
+  }
+
+  /** Closes after the last answer, patiently where the client may still be sending. */
+  #close(): void {
+    if (this.#body.done && this.#buffer === null && !this.#paused && this.#exchange === null && this.#served > 0) {
+      const request = this.#request;
+      if (request !== null && !request.keepAlive) return this.wire.finish();
+    }
+    this.#state = 'closing';
+    this.#buffer = null;
+    this.#sink = null;
+    this.#host.wheel.arm(this.#timer, LINGER_TIME);
+    this.wire.end();
+    if (this.#paused) this.wire.resume();
+  }
+
+  #releaseRequest(): void {
+    if (this.#request === null) return;
+    this.#host.giveRequest(this.#request);
+    this.#request = null;
+    this.#parser.reset();
+  }
+
+  #late(): void {
+    const { timeouts, wheel } = this.#host;
+    switch (this.#state) {
+      case 'idle':
+      case 'closing':
+        return this.wire.destroy();
+      case 'head': {
+        const request = this.#request ?? this.#host.takeRequest();
+        this.#request = request;
+        this.#buffer = null;
+        this.#state = 'exchange';
+        this.#writer.reset();
+        this.#exchange = new Exchange(this, request, this.#host.clock.now());
+        return this.#refuse(this.#exchange, 'head-timeout');
+      }
+      case 'exchange':
+        if (this.#unflushed) {
+          const { queued } = this.wire;
+          if (queued < this.#queued) {
+            this.#queued = queued;
+            return wheel.arm(this.#timer, timeouts.write);
+          }
+          return this.#abandon('client-slow');
+        }
+        if (this.#continue === 1) {
+          this.#continue = 2;
+          this.wire.text('HTTP/1.1 100 Continue\r\n\r\n');
+          this.wire.flush();
+          return wheel.arm(this.#timer, timeouts.body);
+        }
+        if (!this.#body.done && this.#sink !== null && !this.#sinkFull) return this.#bodyFailed('body-timeout');
+        return;
+      default:
+    }
+  }
+}

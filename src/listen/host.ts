@@ -1,0 +1,49 @@
+import type { Clock } from '../core/clock.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { Request } from '../core/request.ts';
+import type { Wheel } from '../core/wheel.ts';
+import type { RequestLimits } from '../codec/http1/request-head.ts';
+import type { DateLine } from './answer-writer.ts';
+import type { Connection } from './connection.ts';
+
+/** Bounds of what clients may send, per listener. */
+export interface ClientLimits extends RequestLimits {
+  /** Bytes of a request body. */
+  readonly body: number;
+  /** Requests on one connection. */
+  readonly requests: number;
+  /** Connections of the listener, and of one address on it. */
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+}
+
+/** How long a client may take, in milliseconds. */
+export interface ClientTimeouts {
+  /** From a head's first byte, or from the start of the connection, to the head's end. */
+  readonly head: number;
+  /** Between two pieces of a body. */
+  readonly body: number;
+  /** For taking any byte of an answer. */
+  readonly write: number;
+  /** Between two requests. */
+  readonly keepAlive: number;
+}
+
+/** What a connection needs of its listener. */
+export interface ConnectionHost {
+  readonly limits: ClientLimits;
+  readonly timeouts: ClientTimeouts;
+  readonly wheel: Wheel;
+  readonly clock: Clock;
+  readonly date: DateLine;
+  readonly draining: boolean;
+  /** An empty request; memory of finished ones is used again. */
+  takeRequest(): Request;
+  giveRequest(request: Request): void;
+  /** The line. */
+  handle(exchange: Exchange): void;
+  /** An exchange is over: log it, count it. Called exactly once for each. */
+  done(exchange: Exchange): void;
+  left(connection: Connection): void;
+  defect(error: unknown): void;
+}

@@ -1,0 +1,262 @@
+import { createServer, isIPv6, type Server, Socket } from 'node:net';
+import { chmodSync, unlinkSync } from 'node:fs';
+import type { Clock } from '../core/clock.ts';
+import type { Networks } from '../core/networks.ts';
+import { SluiceError } from '../core/errors.ts';
+import type { ClientAddress, Exchange } from '../core/exchange.ts';
+import { Request } from '../core/request.ts';
+import type { Wheel } from '../core/wheel.ts';
+import { Wire } from '../wire/wire.ts';
+import { DateLine } from './answer-writer.ts';
+import { Connection } from './connection.ts';
+import type { ListenAddress } from './address.ts';
+import type { ClientLimits, ClientTimeouts, ConnectionHost } from './host.ts';
+
+/** Requests whose memory is kept for the next ones. */
+const KEPT_REQUESTS = 1024;
+
+export interface ListenerOptions {
+  /** For logs: as the user wrote it. */
+  readonly name: string;
+  readonly address: ListenAddress;
+  readonly limits: ClientLimits;
+  readonly timeouts: ClientTimeouts;
+  /** Peers whose `X-Forwarded-*` are believed. */
+  readonly trusted: Networks;
+}
+
+/** What a listener hands its exchanges to. */
+export interface ListenerApp {
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  handle(exchange: Exchange): void;
+  done(exchange: Exchange): void;
+  /** A connection was turned away or went wrong before it had an exchange. */
+  refused(listener: string, address: string, code: 'too-many-connections'): void;
+  defect(error: unknown): void;
+}
+
+/** The accepting side of libuv's handles, as far as it is used here. */
+interface AcceptHandle {
+  onconnection?: (this: unknown, status: number, client: unknown) => void;
+}
+
+/** One socket that accepts clients, and the connections that came by it. */
+export class Listener implements ConnectionHost {
+  readonly name: string;
+  readonly limits: ClientLimits;
+  readonly timeouts: ClientTimeouts;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly date: DateLine;
+  draining = false;
+  readonly #options: ListenerOptions;
+  readonly #app: ListenerApp;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #requests: Request[] = [];
+  #port = 0;
+  #empty: (() => void) | null = null;
+
+  constructor(options: ListenerOptions, app: ListenerApp) {
+    this.#options = options;
+    this.#app = app;
+    this.name = options.name;
+    this.limits = options.limits;
+    this.timeouts = options.timeouts;
+    this.clock = app.clock;
+    this.wheel = app.wheel;
+    this.date = new DateLine(app.clock);
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, true));
+  }
+
+  /** Binds. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
+  async open(): Promise<void> {
+    const { address } = this.#options;
+    if (address.kind === 'unix') await removeStale(address.path);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      const where =
+        address.kind === 'unix'
+          ? { path: address.path }
+          : { port: address.port, ...(address.host === '' ? {} : { host: address.host }) };
+      this.#server.listen({ ...where, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        // Running out of descriptors ends up here; connections in being are not touched by it.
+        this.#server.on('error', (error) => this.#app.defect(error));
+        resolve();
+      });
+    });
+    if (address.kind === 'unix' && address.mode >= 0) chmodSync(address.path, address.mode);
+    const bound = this.#server.address();
+    this.#port = bound !== null && typeof bound === 'object' ? bound.port : 0;
+    this.#acceptHandles();
+  }
+
+  /** The address in use: `http://host:port`, or `unix:path`. */
+  get url(): string {
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === 'string') return `unix:${bound ?? ''}`;
+    const host = bound.address === '::' || bound.address === '0.0.0.0' ? 'localhost' : bound.address;
+    return `http://${isIPv6(host) ? `[${host}]` : host}:${bound.port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Accepts nobody any more, lets exchanges finish; resolves when the last connection is gone. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.#server.close();
+    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#empty = resolve));
+  }
+
+  /** Cuts what is left; returns how many connections that were. */
+  abort(): number {
+    const left = [...this.#connections];
+    for (const connection of left) connection.abort();
+    return left.length;
+  }
+
+  // ---- for connections
+
+  takeRequest(): Request {
+    return this.#requests.pop() ?? new Request();
+  }
+
+  giveRequest(request: Request): void {
+    if (this.#requests.length >= KEPT_REQUESTS) return;
+    request.clear();
+    this.#requests.push(request);
+  }
+
+  handle(exchange: Exchange): void {
+    this.#app.handle(exchange);
+  }
+
+  done(exchange: Exchange): void {
+    this.#app.done(exchange);
+  }
+
+  left(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    const { address } = connection.client;
+    if (this.limits.connectionsPerAddress !== Infinity) {
+      const count = (this.#perAddress.get(address) ?? 1) - 1;
+      if (count <= 0) this.#perAddress.delete(address);
+      else this.#perAddress.set(address, count);
+    }
+    if (this.#connections.size === 0) this.#empty?.();
+  }
+
+  defect(error: unknown): void {
+    this.#app.defect(error);
+  }
+
+  // ---- inside
+
+  /**
+   * Takes accepted handles before Node wraps them, so that their sockets read into our memory from the start and only
+   * one socket object is made for each. Where a release of Node hides the handle, connections arrive as sockets with
+   * 'data' events instead: slower, otherwise the same.
+   */
+  #acceptHandles(): void {
+    const handle = (this.#server as Server & { _handle?: AcceptHandle | null })._handle;
+    if (typeof handle?.onconnection !== 'function') return;
+    handle.onconnection = (status, client) => {
+      if (status < 0) this.#app.defect(new SluiceError('internal', `accept failed: ${status}`));
+      else this.#acceptHandle(client);
+    };
+  }
+
+  #acceptHandle(client: unknown): void {
+    const raw = client as { setNoDelay?: (on: boolean) => void };
+    raw.setNoDelay?.(true);
+    let socket: Socket | undefined;
+    const connection = this.#admit(client, (owner) => {
+      const wire = new Wire(owner);
+      const options = { handle: client, allowHalfOpen: true, onread: wire.readInto(), readable: true, writable: true };
+      socket = new Socket(options as never);
+      wire.attach(socket, false);
+      return wire;
+    });
+    if (connection === null) (client as { close(): void }).close();
+  }
+
+  #accept(socket: Socket, byEvents: boolean): void {
+    const connection = this.#admit(socket, (owner) => {
+      const wire = new Wire(owner);
+      wire.attach(socket, byEvents);
+      return wire;
+    });
+    if (connection === null) socket.destroy();
+  }
+
+  #admit(peer: unknown, makeWire: ConstructorParameters<typeof Connection>[2]): Connection | null {
+    const { address, port } = peerOf(peer);
+    const { limits } = this;
+    if (this.#connections.size >= limits.connections || this.draining) return this.#turnAway(address);
+    if (limits.connectionsPerAddress !== Infinity) {
+      const count = this.#perAddress.get(address) ?? 0;
+      if (count >= limits.connectionsPerAddress) return this.#turnAway(address);
+      this.#perAddress.set(address, count + 1);
+    }
+    const client: ClientAddress = {
+      address,
+      port,
+      listener: this.name,
+      scheme: 'http',
+      localPort: this.#port,
+      trusted: this.#options.trusted.has(address),
+      lines: '',
+    };
+    const connection = new Connection(this, client, makeWire);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #turnAway(address: string): null {
+    this.#app.refused(this.name, address, 'too-many-connections');
+    return null;
+  }
+}
+
+/** A peer's address from a raw handle or a socket; IPv4 peers of a dual-stack socket in their own form. */
+function peerOf(peer: unknown): { address: string; port: number } {
+  const handle = peer as { getpeername?: (out: { address?: string; port?: number }) => number } & {
+    remoteAddress?: string;
+    remotePort?: number;
+  };
+  const out: { address?: string; port?: number } = {};
+  if (typeof handle.getpeername === 'function') handle.getpeername(out);
+  const address = out.address ?? handle.remoteAddress;
+  if (address === undefined || address === '') return { address: 'unix:', port: 0 };
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  return { address: plain, port: out.port ?? handle.remotePort ?? 0 };
+}
+
+/** A socket file that nobody listens on is left over from a crash; one that answers is somebody else's. */
+async function removeStale(path: string): Promise<void> {
+  const inUse = await new Promise<boolean>((resolve) => {
+    const probe = new Socket();
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    probe.connect(path);
+  }).catch(() => true);
+  if (inUse) return;
+  try {
+    unlinkSync(path);
+  } catch {
+    // Gone meanwhile, or not ours to remove: listen will say so.
+  }
+}

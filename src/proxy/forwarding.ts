@@ -1,0 +1,310 @@
+import type { Answer } from '../core/answer.ts';
+import { type ErrorCode, errors } from '../core/errors.ts';
+import type { Carrier, Exchange } from '../core/exchange.ts';
+import type { Origin } from '../core/origin.ts';
+import type { KeySource } from '../balance/balancer.ts';
+import type { Waiter } from '../upstream/backlog.ts';
+import type { Channel } from '../upstream/channel.ts';
+import { isIdempotent } from '../upstream/retry.ts';
+import type { Applicant, Upstream } from '../upstream/upstream.ts';
+import { refuse, type Rooms } from './proxy.ts';
+import { Tunnel } from './tunnel.ts';
+import { Upload } from './upload.ts';
+
+/**
+ * One exchange's way through an upstream: asks for a slot, gets a channel, sends the request, passes the answer on; and
+ * begins again elsewhere where an error's row in `core/errors.ts` allows it. It is what the balancer asks, what waits in
+ * the backlog, what hears the channel, and what hears the client leave, so a request costs one object here.
+ */
+export class Forwarding implements Applicant, Carrier {
+  // As an applicant and a waiter.
+  readonly key: string;
+  readonly authority: string;
+  backups = false;
+  waiting = false;
+  nextWaiter: Waiter | null = null;
+  previousWaiter: Waiter | null = null;
+  deadline = 0;
+
+  readonly #exchange: Exchange;
+  readonly #upstream: Upstream;
+  readonly #rooms: Rooms;
+  #channel: Channel | null = null;
+  #origin: Origin | null = null;
+  #upload: Upload | null = null;
+  #tunnel: Tunnel | null = null;
+  #tried: Origin[] | null = null;
+  #retries = 0;
+  /** The next channel must be a new one: a kept one has just failed. */
+  #fresh = false;
+  /** Ask this origin again: its kept channel failed, not the origin. */
+  #again: Origin | null = null;
+  #answered = false;
+  #ended = false;
+  #over = false;
+  /** The answer's head waits for a hook. */
+  #held = false;
+  #lastError: ErrorCode | '' = '';
+  #lastDetail = '';
+
+  constructor(exchange: Exchange, upstream: Upstream, rooms: Rooms) {
+    this.#exchange = exchange;
+    this.#upstream = upstream;
+    this.#rooms = rooms;
+    const { balancer } = upstream;
+    this.key = balancer.key === 'none' ? '' : keyOf(exchange, balancer.key);
+    this.authority = balancer.key === 'none' ? '' : exchange.request.authority;
+  }
+
+  start(): void {
+    this.#exchange.carrier = this;
+    this.#upstream.budget.request();
+    this.#apply();
+  }
+
+  // ---- as an applicant
+
+  get picky(): boolean {
+    return this.#tried !== null || this.#again !== null;
+  }
+
+  usable(origin: Origin): boolean {
+    if (origin.state !== 'up' || (origin.backup && !this.backups)) return false;
+    if (this.#again !== null) return origin === this.#again;
+    return this.#tried === null || !this.#tried.includes(origin);
+  }
+
+  excludes(origin: Origin): boolean {
+    return this.#tried !== null && this.#tried.includes(origin);
+  }
+
+  assigned(origin: Origin): void {
+    const exchange = this.#exchange;
+    this.#origin = origin;
+    this.#again = null;
+    exchange.origin = origin;
+    exchange.attempts++;
+    if (exchange.assigned === 0) exchange.assigned = this.#rooms.clock.now();
+    const careful = !isIdempotent(exchange.request.method);
+    const channel = this.#upstream.channel(origin, this, this.#fresh, careful);
+    this.#fresh = false;
+    if (channel === undefined) return;
+    exchange.reused = true;
+    this.#carry(channel);
+  }
+
+  expired(): void {
+    this.#giveUp('backlog-timeout', this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`);
+  }
+
+  // ---- as a channel's user
+
+  connected(channel: Channel): void {
+    this.#upstream.health.connected(channel.origin);
+    this.#exchange.reused = false;
+    this.#carry(channel);
+  }
+
+  notConnected(code: ErrorCode, detail: string): void {
+    const origin = this.#leave() as Origin;
+    this.#upstream.health.connectFailed(origin, `${code}: ${detail}`);
+    this.#upstream.release(origin);
+    this.#lastError = code;
+    this.#lastDetail = detail;
+    // Nothing was sent: any request may go on to another origin, or wait for one to come back.
+    if (!this.#over) this.#apply();
+  }
+
+  requestFlushed(): void {
+    if (this.#upload !== null) this.#exchange.front.resumeBody();
+  }
+
+  interim(answer: Answer): void {
+    for (const pass of this.#rooms.passes) pass.answer?.(this.#exchange, answer);
+    this.#exchange.front.interim(answer);
+  }
+
+  head(answer: Answer): void {
+    const exchange = this.#exchange;
+    exchange.answered = this.#rooms.clock.now();
+    this.#answered = true;
+    for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
+    const { balancer } = this.#upstream;
+    if (balancer.stamp !== undefined) {
+      const cookie = balancer.stamp(this.key, this.#origin as Origin);
+      if (cookie !== undefined) answer.fields.append('Set-Cookie', cookie);
+    }
+    exchange.front.answer(answer);
+    if (answer.status === 101) this.#startTunnel();
+  }
+
+  body(buffer: Buffer, start: number, end: number): void {
+    if (this.#tunnel !== null) this.#tunnel.fromOrigin(buffer, start, end);
+    else this.#exchange.front.body(buffer, start, end);
+  }
+
+  end(trailers: string): void {
+    if (this.#tunnel !== null) return this.#tunnel.originEnded();
+    this.#ended = true;
+    this.#channel?.answerEnded();
+    // Answered before the request was complete: the rest of it goes nowhere.
+    if (this.#upload !== null && !this.#upload.ended) this.#exchange.front.discardBody();
+    this.#exchange.front.end(trailers);
+  }
+
+  flush(): boolean {
+    if (this.#tunnel !== null) return this.#tunnel.flushClient();
+    if (!this.#ended) return this.#exchange.front.flush();
+    if (!this.#over) {
+      this.#over = true;
+      this.#exchange.carrier = null;
+      const channel = this.#channel as Channel;
+      const origin = this.#leave() as Origin;
+      this.#exchange.front.flush();
+      channel.release();
+      this.#upstream.release(origin);
+    }
+    return true;
+  }
+
+  fail(code: ErrorCode, detail = ''): void {
+    const exchange = this.#exchange;
+    if (this.#tunnel !== null) return this.#tunnel.cut();
+    const channel = this.#channel;
+    const origin = this.#leave();
+    channel?.abandon();
+    if (!this.#over) {
+      this.#lastError = code;
+      this.#lastDetail = detail;
+      if (this.#answered) {
+        this.#over = true;
+        exchange.error = code;
+        exchange.errorDetail = detail;
+        exchange.carrier = null;
+        exchange.front.truncate();
+      } else if (origin !== null && this.#mayRetry(code, origin)) {
+        this.#upstream.release(origin);
+        return this.#apply();
+      } else this.#giveUp(code, detail);
+    }
+    if (origin !== null) this.#upstream.release(origin);
+  }
+
+  // ---- as the exchange's carrier
+
+  clientGone(): void {
+    this.#over = true;
+    this.#upstream.backlog.remove(this);
+    const channel = this.#channel;
+    const origin = this.#leave();
+    channel?.abandon();
+    if (origin !== null) this.#upstream.release(origin);
+  }
+
+  clientFlushed(): void {
+    this.#channel?.resume();
+  }
+
+  // ---- inside
+
+  /** Asks for a slot: now, in the backlog, or not at all. */
+  #apply(): void {
+    const exchange = this.#exchange;
+    exchange.state = 'waiting';
+    const { queue } = this.#upstream.options;
+    if (this.deadline === 0) this.deadline = exchange.started + queue.timeout;
+    switch (this.#upstream.admit(this)) {
+      case 'backlog-full':
+        return this.#giveUp('backlog-full', '', Math.max(1, Math.ceil(queue.timeout / 1000)));
+      case 'no-origin':
+        return this.#giveUp(this.#lastError === '' ? 'no-origin' : this.#lastError, this.#lastDetail, 1);
+      default:
+    }
+  }
+
+  #carry(channel: Channel): void {
+    const exchange = this.#exchange;
+    const { request } = exchange;
+    this.#channel = channel;
+    exchange.connected = this.#rooms.clock.now();
+    exchange.state = 'sending';
+    channel.carry(request, this.#upstream.target(channel.origin), this);
+    if (request.framing === 'none') return;
+    if (this.#upload === null) {
+      const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
+      this.#upload = new Upload(keep);
+      this.#upload.use(channel);
+      // Head and first piece leave together when the piece is there; else the head goes ahead.
+      if (exchange.front.readBody(this.#upload)) return;
+    } else {
+      this.#upload.use(channel);
+      exchange.front.resumeBody();
+    }
+    if (this.#channel === channel) channel.requestFlush();
+  }
+
+  /** Lets go of channel and origin, and answers the origin whose slot is still held. */
+  #leave(): Origin | null {
+    const origin = this.#origin;
+    this.#origin = null;
+    this.#channel = null;
+    this.#upload?.use(null);
+    return origin;
+  }
+
+  #mayRetry(code: ErrorCode, origin: Origin): boolean {
+    const exchange = this.#exchange;
+    const { retries } = this.#upstream.options;
+    const rule = errors[code].retry;
+    if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
+    if (rule === 'always') return true;
+    if (!isIdempotent(exchange.request.method)) return false;
+    if (exchange.reused && code === 'origin-closed') {
+      // The usual end of a kept connection, met in the middle: nothing is known against the origin.
+      this.#fresh = true;
+      this.#again = origin;
+      return true;
+    }
+    if (this.#retries >= retries.count || !this.#upstream.budget.spend()) return false;
+    this.#retries++;
+    (this.#tried ??= []).push(origin);
+    return true;
+  }
+
+  #giveUp(code: ErrorCode, detail: string, retryAfter = 0): void {
+    if (this.#over) return;
+    this.#over = true;
+    const exchange = this.#exchange;
+    exchange.carrier = null;
+    exchange.errorDetail = detail;
+    refuse(exchange, code, retryAfter);
+  }
+
+  #startTunnel(): void {
+    const channel = this.#channel as Channel;
+    channel.detach();
+    this.#tunnel = new Tunnel(this.#exchange, channel, this.#rooms, () => {
+      const origin = this.#leave();
+      this.#over = true;
+      channel.close();
+      if (origin !== null) this.#upstream.release(origin);
+      this.#exchange.front.tunnelled();
+    });
+  }
+}
+
+function keyOf(exchange: Exchange, source: KeySource): string {
+  const { request } = exchange;
+  switch (source) {
+    case 'path':
+      return request.path ?? '';
+    case 'uri':
+      return request.target;
+    case 'address':
+      return exchange.front.client.address;
+    default: {
+      const name = source.slice(source.indexOf(':') + 1);
+      return (source.startsWith('header:') ? request.fields.get(name) : request.cookie(name)) ?? '';
+    }
+  }
+}

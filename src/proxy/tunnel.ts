@@ -1,0 +1,130 @@
+import type { Exchange } from '../core/exchange.ts';
+import { Timer } from '../core/wheel.ts';
+import type { WireLike, WireOwner } from '../core/wire.ts';
+import type { Channel } from '../upstream/channel.ts';
+import type { Rooms } from './proxy.ts';
+
+/** A read longer than this is read on into blocks; see wire/blocks.ts. */
+const BULK = 16_384;
+
+/**
+ * Two connections joined after `101 Switching Protocols`: bytes both ways, unread and unchanged, each side slowed to
+ * the other's pace. A side that ends is half-closed on the other; when both have, or one breaks, it is over.
+ */
+export class Tunnel {
+  readonly #client: End;
+  readonly #origin: End;
+  readonly #timer: Timer;
+  readonly #rooms: Rooms;
+  readonly #exchange: Exchange;
+  readonly #done: () => void;
+  #over = false;
+
+  constructor(exchange: Exchange, channel: Channel, rooms: Rooms, done: () => void) {
+    this.#exchange = exchange;
+    this.#rooms = rooms;
+    this.#done = done;
+    this.#timer = new Timer(() => this.cut());
+    const { wire, early } = exchange.front.tunnel();
+    this.#client = new End(wire, this, (count) => (exchange.bytesIn += count));
+    this.#origin = new End(channel.wire, this, (count) => (exchange.bytesOut += count));
+    this.#client.join(this.#origin);
+    this.#origin.join(this.#client);
+    // The 101 itself has been added to the client's wire and goes out with whatever followed it.
+    if (early !== null) this.#client.received(early, early.length);
+    wire.flush();
+    wire.resume();
+    this.touched();
+  }
+
+  /** Bytes that came in the same read as the 101. */
+  fromOrigin(buffer: Buffer, start: number, end: number): void {
+    this.#exchange.bytesOut += end - start;
+    this.#client.wire.bytes(buffer, start, end);
+  }
+
+  flushClient(): boolean {
+    return this.#client.wire.flush();
+  }
+
+  originEnded(): void {
+    this.#origin.ended();
+  }
+
+  /** Something passed: the silence begins anew. */
+  touched(): void {
+    this.#rooms.wheel.arm(this.#timer, this.#rooms.tunnelIdle);
+  }
+
+  /** Ends both sides now. */
+  cut(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#rooms.wheel.drop(this.#timer);
+    this.#client.wire.destroy();
+    this.#origin.wire.destroy();
+    this.#done();
+  }
+
+  /** Both directions have come to their end in peace. */
+  finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#rooms.wheel.drop(this.#timer);
+    this.#client.wire.finish();
+    this.#origin.wire.finish();
+    this.#done();
+  }
+
+  defect(error: unknown): void {
+    this.#rooms.defect(error);
+  }
+}
+
+/** One side: what it receives goes to the other. */
+class End implements WireOwner {
+  readonly wire: WireLike;
+  over = false;
+  readonly #tunnel: Tunnel;
+  readonly #count: (bytes: number) => void;
+  #peer!: End;
+
+  constructor(wire: WireLike, tunnel: Tunnel, count: (bytes: number) => void) {
+    this.wire = wire;
+    this.#tunnel = tunnel;
+    this.#count = count;
+    wire.adopt(this);
+  }
+
+  join(peer: End): void {
+    this.#peer = peer;
+  }
+
+  received(buffer: Buffer, length: number): boolean {
+    this.wire.bulk = length > BULK;
+    this.#count(length);
+    this.#tunnel.touched();
+    this.#peer.wire.bytes(buffer, 0, length);
+    return this.#peer.wire.flush();
+  }
+
+  ended(): void {
+    if (this.over) return;
+    this.over = true;
+    if (this.#peer.over) this.#tunnel.finish();
+    else this.#peer.wire.end();
+  }
+
+  flushed(): void {
+    this.#peer.wire.resume();
+  }
+
+  closed(): void {
+    if (this.over && this.#peer.over) this.#tunnel.finish();
+    else this.#tunnel.cut();
+  }
+
+  defect(error: unknown): void {
+    this.#tunnel.defect(error);
+  }
+}

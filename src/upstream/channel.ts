@@ -1,0 +1,254 @@
+import type { AnswerSink } from '../core/answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import type { Origin } from '../core/origin.ts';
+import type { Request } from '../core/request.ts';
+import { Timer } from '../core/wheel.ts';
+import type { CodecSession, RequestTarget } from '../codec/codec.ts';
+import type { WireOwner } from '../core/wire.ts';
+import { Wire } from '../wire/wire.ts';
+import type { Pool } from './pool.ts';
+
+/** `connecting` · `open` carrying an exchange · `idle` in the pool · `closed`. */
+export type ChannelState = 'connecting' | 'open' | 'idle' | 'closed';
+
+/** Who uses a channel for one exchange: hears the answer, and what becomes of the channel. */
+export interface ChannelUser extends AnswerSink {
+  /** The connection is there; `carry` may be called. */
+  connected(channel: Channel): void;
+  /** The connection could not be made; the channel is gone. */
+  notConnected(code: ErrorCode, detail: string): void;
+  /** The request's bytes that a `flush` answered false about are out. */
+  requestFlushed(): void;
+}
+
+/** One live connection to an origin: a socket and its protocol state. Belongs to one exchange or lies in the pool. */
+export class Channel implements WireOwner {
+  readonly origin: Origin;
+  readonly pool: Pool;
+  readonly wire: Wire;
+  readonly session: CodecSession;
+  readonly born: number;
+  state: ChannelState = 'connecting';
+  /** Exchanges carried so far. */
+  carried = 0;
+  /** Clock time when it was last put into the pool. */
+  idleSince = 0;
+  /** One timer for all its phases: connecting, first byte, answer idle, pool idle. */
+  readonly timer: Timer;
+  #user: ChannelUser | null = null;
+  #answerEnded = false;
+  #requestEnded = false;
+  #id = 0;
+  #firstByte = false;
+
+  constructor(origin: Origin, pool: Pool, user: ChannelUser) {
+    this.origin = origin;
+    this.pool = pool;
+    this.#user = user;
+    this.born = pool.clock.now();
+    this.wire = new Wire(this);
+    this.session = pool.makeSession(this.wire);
+    this.timer = new Timer(() => this.#late());
+    origin.connections++;
+    pool.entered(this);
+  }
+
+  /** Called by dial once the socket is connected. */
+  opened(): void {
+    if (this.state !== 'connecting') return;
+    this.state = 'open';
+    this.pool.wheel.disarm(this.timer);
+    this.#user?.connected(this);
+  }
+
+  /** Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`. */
+  carry(request: Request, target: RequestTarget, user: ChannelUser): void {
+    this.state = 'open';
+    this.carried++;
+    this.#user = user;
+    this.#answerEnded = false;
+    this.#firstByte = false;
+    this.#requestEnded = request.framing === 'none';
+    this.#id = this.session.open(request, target, user);
+    if (this.#requestEnded) this.#requestSent();
+    else this.pool.wheel.disarm(this.timer);
+    // A head that is the whole request goes out now; with a body it waits for the first piece, to leave in one write.
+    if (this.#requestEnded) this.wire.flush();
+  }
+
+  requestBody(buffer: Buffer, start: number, end: number): void {
+    this.session.body(this.#id, buffer, start, end);
+  }
+
+  requestEnd(trailers: string): void {
+    this.session.end(this.#id, trailers);
+    this.#requestEnded = true;
+    this.#requestSent();
+  }
+
+  requestFlush(): boolean {
+    const flushed = this.wire.flush();
+    if (this.#firstByte) return flushed;
+    // Only the origin's slowness counts: while nothing waits to be written, the client is the one to be waited for.
+    if (!flushed) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+    else if (!this.#requestEnded) this.pool.wheel.disarm(this.timer);
+    return flushed;
+  }
+
+  /** The origin's bytes may come again. */
+  resume(): void {
+    if (!this.#firstByte) return;
+    this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+    this.wire.resume();
+  }
+
+  /** The user is through with it, answer and all: back to the pool if both sides allow that, else closed. */
+  release(): void {
+    this.#user = null;
+    this.wire.bulk = false;
+    if (this.#answerEnded && this.#requestEnded && this.session.reusable && !this.wire.dead) this.pool.give(this);
+    else this.close();
+  }
+
+  /** The user gives up in the middle. */
+  abandon(): void {
+    this.#user = null;
+    if (this.state === 'open') this.session.abort(this.#id);
+    this.close();
+  }
+
+  close(): void {
+    if (this.state === 'closed') return;
+    this.#end();
+    this.wire.destroy();
+  }
+
+  /** Gives the socket to a tunnel: from now on this channel is only counted. */
+  detach(): void {
+    this.pool.wheel.disarm(this.timer);
+    this.#user = null;
+  }
+
+  ended(): void {
+    if (this.state === 'idle' || this.state === 'connecting') return this.close();
+    this.session.eof();
+    if (this.state === 'open' && this.#user !== null) this.#fromSession();
+    if (this.state === 'open' && !this.session.reusable && this.#user === null) this.close();
+  }
+
+  received(buffer: Buffer, length: number): boolean {
+    if (this.state !== 'open') {
+      // Any byte on an idle channel is unasked for, and would be taken for the next request's answer.
+      this.close();
+      return false;
+    }
+    if (length > BULK) this.wire.bulk = true;
+    this.#firstByte = true;
+    const user = this.#user;
+    this.session.receive(buffer, 0, length);
+    if (user === null || this.#user !== user) return this.#mayRead();
+    return this.#fromSession();
+  }
+
+  flushed(): void {
+    if (this.#firstByte) this.#user?.requestFlushed();
+    else {
+      if (this.#requestEnded) this.#requestSent();
+      else this.pool.wheel.disarm(this.timer);
+      this.#user?.requestFlushed();
+    }
+  }
+
+  closed(error: NodeJS.ErrnoException | null): void {
+    const user = this.#user;
+    const state = this.state;
+    this.#user = null;
+    if (state !== 'closed') this.#end();
+    if (user === null) return;
+    if (state === 'connecting') {
+      const detail = error === null ? 'closed' : (error.code ?? error.message);
+      user.notConnected(connectError(error), detail);
+    } else {
+      // Not an orderly end: even an answer that ends with the connection is not complete.
+      this.session.abort(this.#id);
+      user.fail(this.#firstByte ? 'answer-incomplete' : 'origin-closed', error?.code);
+    }
+  }
+
+  defect(error: unknown): void {
+    this.pool.onDefect(error);
+  }
+
+  /** The answer's end has been seen by the user; called from within `receive` or `eof`. */
+  answerEnded(): void {
+    this.#answerEnded = true;
+    this.pool.wheel.disarm(this.timer);
+  }
+
+  #fromSession(): boolean {
+    const user = this.#user;
+    if (user === null) return this.#mayRead();
+    const more = user.flush();
+    if (this.state === 'open' && this.#user === user) {
+      if (more) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+      else this.pool.wheel.disarm(this.timer);
+    }
+    return more && !this.wire.dead;
+  }
+
+  #mayRead(): boolean {
+    return !this.wire.dead;
+  }
+
+  /** From now on the origin has `firstByte` to answer. */
+  #requestSent(): void {
+    if (!this.#firstByte) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.firstByte);
+  }
+
+  #end(): void {
+    this.pool.wheel.drop(this.timer);
+    if (this.state === 'idle') this.pool.forget(this);
+    this.state = 'closed';
+    this.origin.connections--;
+    this.pool.left(this);
+  }
+
+  #late(): void {
+    const user = this.#user;
+    switch (this.state) {
+      case 'idle':
+        return this.close();
+      case 'connecting':
+        this.#user = null;
+        this.close();
+        return user?.notConnected('connect-timeout', 'no connection in time');
+      case 'open': {
+        if (user === null) return;
+        this.#user = null;
+        this.close();
+        const code = !this.#requestEnded ? 'origin-stalled' : this.#firstByte ? 'answer-stalled' : 'answer-timeout';
+        return user.fail(code);
+      }
+      default:
+    }
+  }
+}
+
+/** A read longer than this belongs to a long body: read on into blocks. */
+const BULK = 16_384;
+
+function connectError(error: NodeJS.ErrnoException | null): ErrorCode {
+  switch (error?.code) {
+    case 'ECONNREFUSED':
+    case 'ECONNRESET':
+      return 'connect-refused';
+    case 'ETIMEDOUT':
+      return 'connect-timeout';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_FAIL':
+      return 'name-not-found';
+    default:
+      return 'connect-failed';
+  }
+}

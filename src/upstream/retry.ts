@@ -1,0 +1,46 @@
+import type { Clock } from '../core/clock.ts';
+
+/** Retries per second that are always allowed, so that a quiet proxy can retry at all. */
+const FLOOR = 10;
+/** Most that can be saved up: a burst of failures after a long calm. */
+const CAP = 1000;
+
+/** Methods that may be sent again without harm (RFC 9110 §9.2.2, and QUERY by its own definition). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH']);
+
+export function isIdempotent(method: string): boolean {
+  return method === 'GET' || IDEMPOTENT.has(method);
+}
+
+/**
+ * Bounds retries to a share of the requests, so that a failing upstream gets at most that much more load, and not a
+ * multiple. A request that never reached an origin costs nothing here: sending it elsewhere adds no load.
+ */
+export class RetryBudget {
+  readonly #share: number;
+  readonly #clock: Clock;
+  #saved = FLOOR;
+  #at: number;
+
+  /** @param share retries per request, for example 0.2 */
+  constructor(share: number, clock: Clock) {
+    this.#share = share;
+    this.#clock = clock;
+    this.#at = clock.now();
+  }
+
+  /** A request has come. */
+  request(): void {
+    if (this.#saved < CAP) this.#saved += this.#share;
+  }
+
+  /** Whether one more retry is allowed; counts it if so. */
+  spend(): boolean {
+    const now = this.#clock.now();
+    this.#saved = Math.min(CAP, this.#saved + ((now - this.#at) / 1000) * FLOOR);
+    this.#at = now;
+    if (this.#saved < 1) return false;
+    this.#saved--;
+    return true;
+  }
+}

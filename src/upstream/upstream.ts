@@ -1,0 +1,180 @@
+import type { Ask, Balancer } from '../balance/balancer.ts';
+import type { RequestTarget } from '../codec/codec.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Origin } from '../core/origin.ts';
+import { Timer, type Wheel } from '../core/wheel.ts';
+import { Backlog, type Waiter } from './backlog.ts';
+import type { Channel, ChannelUser } from './channel.ts';
+import { dial } from './dial.ts';
+import { Health, type RestOptions } from './health.ts';
+import type { Pool } from './pool.ts';
+import { RetryBudget } from './retry.ts';
+
+export interface UpstreamOptions {
+  readonly queue: {
+    /** Requests that may wait. */
+    readonly size: number;
+    /** Milliseconds each may wait. */
+    readonly timeout: number;
+  };
+  readonly retries: {
+    /** Times an idempotent request is sent again elsewhere after it failed. */
+    readonly count: number;
+    /** Retries as a share of requests. */
+    readonly budget: number;
+    /** Bytes of a request body kept for sending it again. */
+    readonly buffer: number;
+  };
+  readonly disableTime: RestOptions;
+  /** `pass` the client's Host on, send the origin's own, or this text. */
+  readonly host: string;
+}
+
+/** A request that wants an origin: what the balancer asks it, and what the backlog needs. */
+export interface Applicant extends Ask, Waiter, ChannelUser {
+  /** Look at backup origins as well. */
+  backups: boolean;
+  /** The applicant will not go to this origin (any more). */
+  excludes(origin: Origin): boolean;
+  /** A slot of this origin is the applicant's, until `release`. */
+  assigned(origin: Origin): void;
+}
+
+/** How a request for a slot ended: with one, in the backlog, or without hope. */
+export type Admission = 'assigned' | 'waiting' | 'backlog-full' | 'no-origin';
+
+/** How often the backlog looks for requests whose time is up, in milliseconds. */
+const EXPIRY_STEP = 50;
+
+/** A named group of origins, and everything they share: balancer, channels, backlog, health, retry budget. */
+export class Upstream {
+  readonly name: string;
+  readonly options: UpstreamOptions;
+  readonly origins: readonly Origin[];
+  readonly balancer: Balancer;
+  readonly pool: Pool;
+  readonly backlog: Backlog;
+  readonly health: Health;
+  readonly budget: RetryBudget;
+  readonly #clock: Clock;
+  readonly #wheel: Wheel;
+  readonly #hasBackups: boolean;
+  readonly #targets = new Map<Origin, RequestTarget>();
+  readonly #expiry: Timer;
+
+  constructor(
+    name: string,
+    options: UpstreamOptions,
+    origins: readonly Origin[],
+    balancer: Balancer,
+    pool: Pool,
+    log: (origin: Origin, why: string) => void,
+  ) {
+    this.name = name;
+    this.options = options;
+    this.origins = origins;
+    this.balancer = balancer;
+    this.pool = pool;
+    this.#clock = pool.clock;
+    this.#wheel = pool.wheel;
+    this.backlog = new Backlog(options.queue.size);
+    this.budget = new RetryBudget(options.retries.budget, pool.clock);
+    this.health = new Health(options.disableTime, pool.clock, pool.wheel, (origin, why) => {
+      log(origin, why);
+      this.wake();
+    });
+    this.#hasBackups = origins.some((origin) => origin.backup);
+    this.#expiry = new Timer(() => this.#expire());
+    for (const origin of origins) {
+      const authority = origin.address.path === undefined ? displayAuthority(origin) : 'localhost';
+      const own = options.host !== 'pass' && options.host !== 'origin';
+      this.#targets.set(origin, { authority: own ? options.host : authority, replaceHost: options.host !== 'pass' });
+    }
+    balancer.update(origins);
+  }
+
+  /** Gives the applicant a slot now, or a place in the backlog, or neither. */
+  admit(applicant: Applicant): Admission {
+    // Those who wait come first; a newcomer may only pass when nobody does.
+    if (this.backlog.length === 0) {
+      const origin = this.#pick(applicant);
+      if (origin !== undefined) {
+        origin.acquire();
+        applicant.assigned(origin);
+        return 'assigned';
+      }
+    } else this.wake();
+    if (this.origins.every((origin) => !mayServe(origin, applicant))) return 'no-origin';
+    if (!this.backlog.push(applicant)) return 'backlog-full';
+    if (this.backlog.length === 1) this.#wheel.arm(this.#expiry, EXPIRY_STEP);
+    // Whoever was let in above may have left a slot that nobody ahead can use.
+    this.wake();
+    return applicant.waiting ? 'waiting' : 'assigned';
+  }
+
+  /** The slot of an exchange is free again. */
+  release(origin: Origin): void {
+    origin.release();
+    if (this.backlog.length > 0) this.wake();
+  }
+
+  /** Serves those who wait, in order, as far as slots go. */
+  wake(): void {
+    for (let waiter = this.backlog.first; waiter !== null; ) {
+      const next: Waiter | null = waiter.nextWaiter;
+      const applicant = waiter as Applicant;
+      const origin = this.#pick(applicant);
+      if (origin === undefined) {
+        if (!applicant.picky) return;
+      } else {
+        this.backlog.remove(applicant);
+        origin.acquire();
+        applicant.assigned(origin);
+      }
+      // What was just started may have ended others' waiting: then begin again.
+      waiter = next !== null && !next.waiting ? this.backlog.first : next;
+    }
+  }
+
+  /** A channel to the origin whose slot the user holds: an idle one, or a new one (then `connected` comes later). */
+  channel(origin: Origin, user: ChannelUser, fresh: boolean, newestOnly: boolean): Channel | undefined {
+    const idle = fresh ? undefined : this.pool.take(origin, newestOnly);
+    if (idle !== undefined) return idle;
+    dial(origin, this.pool, user);
+    return undefined;
+  }
+
+  target(origin: Origin): RequestTarget {
+    return this.#targets.get(origin) as RequestTarget;
+  }
+
+  close(now: boolean): void {
+    this.pool.close(now);
+    if (!now) return;
+    this.health.close();
+    this.#wheel.drop(this.#expiry);
+  }
+
+  #pick(applicant: Applicant): Origin | undefined {
+    applicant.backups = false;
+    const origin = this.balancer.pick(applicant);
+    if (origin !== undefined || !this.#hasBackups) return origin;
+    applicant.backups = true;
+    return this.balancer.pick(applicant);
+  }
+
+  #expire(): void {
+    this.backlog.expire(this.#clock.now());
+    if (this.backlog.length > 0) this.#wheel.arm(this.#expiry, EXPIRY_STEP);
+  }
+}
+
+/** Whether the origin could serve the applicant once it is free or back: waiting makes sense. */
+function mayServe(origin: Origin, applicant: Applicant): boolean {
+  return origin.state !== 'draining' && !applicant.excludes(origin);
+}
+
+/** The authority a client would use: without the scheme's default port. */
+function displayAuthority(origin: Origin): string {
+  return origin.address.port === 80 ? origin.name.slice(0, -3) : origin.name;
+}

@@ -1,0 +1,267 @@
+import type { Socket } from 'node:net';
+import type { WireLike, WireOwner } from '../core/wire.ts';
+import { type Block, blockOf, holdBlock, releaseBlock, sharedBuffer, takeBlock } from './blocks.ts';
+
+/**
+ * Up to this many characters a message is built as one latin1 string and leaves in one `write(2)`. Node encodes strings
+ * of up to 16 KiB on the stack and writes them without an allocation; above that, copying costs more than a `writev`.
+ */
+const TEXT_LIMIT = 16_384;
+const NOTHING = Buffer.alloc(0);
+
+/** A socket that carries its wire, so that one function serves all sockets' events. */
+type WiredSocket = Socket & { wire?: Wire };
+
+/** The part of `net.Socket`'s options that makes it read into memory of ours. */
+export interface ReadInto {
+  readonly buffer: () => Buffer;
+  readonly callback: (length: number, buffer: Uint8Array) => boolean;
+}
+
+/**
+ * One socket as the data path wants it: reads land in memory that is there already, and everything written during one
+ * turn leaves in one system call.
+ *
+ * Reads go to the thread's shared buffer. While a long body passes through (`bulk`), they go to a block of the wire's
+ * own instead, which the other side's wire can write from without a copy; see blocks.ts for who holds it how long.
+ */
+export class Wire implements WireLike {
+  readonly socket!: Socket;
+  /** True once the socket is destroyed or being destroyed: writes go nowhere. */
+  dead = false;
+  /** A long body is arriving here: read into blocks. Set and cleared by the owner. */
+  bulk = false;
+  #owner: WireOwner;
+  #buffer: Buffer = sharedBuffer;
+  #block: Block | null = null;
+  #text = '';
+  #corked = false;
+  #waiting = false;
+  #started = false;
+  #onFlushed: (() => void) | null = null;
+
+  constructor(owner: WireOwner) {
+    this.#owner = owner;
+  }
+
+  /** Hands the wire to another owner: a tunnel takes over both ends of an exchange. */
+  adopt(owner: WireOwner): void {
+    this.#owner = owner;
+  }
+
+  /** For `new Socket({ onread })` and `connect({ onread })`. */
+  readInto(): ReadInto {
+    return {
+      buffer: () => this.#nextBuffer() as Buffer,
+      callback: (length) => this.#received(this.#buffer, length),
+    };
+  }
+
+  /** Listens to the socket. `byEvents` where it was created without `readInto`. */
+  attach(socket: Socket, byEvents: boolean): void {
+    (this as { socket: Socket }).socket = socket;
+    (socket as WiredSocket).wire = this;
+    if (byEvents) socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  text(text: string): void {
+    this.#text += text;
+  }
+
+  bytes(buffer: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (this.#text.length + length <= TEXT_LIMIT) {
+      this.#text += buffer.latin1Slice(start, end);
+      return;
+    }
+    if (this.dead) return;
+    this.#cork();
+    const owner = blockOf(buffer);
+    if (owner !== undefined) {
+      holdBlock(owner);
+      this.socket.write(buffer.subarray(start, end), () => releaseBlock(owner));
+    } else if (buffer === sharedBuffer) {
+      const block = takeBlock();
+      buffer.copy(block.bytes, 0, start, end);
+      this.socket.write(block.bytes.subarray(0, length), () => releaseBlock(block));
+    } else {
+      this.socket.write(buffer.subarray(start, end));
+    }
+  }
+
+  /**
+   * Writes what was added. True when the kernel took all of it; false when some waits in memory: the owner should stop
+   * its source, and hears `flushed` once everything is out.
+   */
+  flush(): boolean {
+    if (this.dead) {
+      this.#text = '';
+      return true;
+    }
+    const socket = this.socket;
+    if (this.#text !== '') {
+      const text = this.#text;
+      this.#text = '';
+      socket.write(text, 'latin1');
+    }
+    if (this.#corked) {
+      this.#corked = false;
+      socket.uncork();
+    }
+    if (socket.writableLength === 0) return true;
+    if (!this.#waiting) {
+      this.#waiting = true;
+      // An empty write ends when all before it have: cheaper than asking for 'drain' on every write.
+      this.#onFlushed ??= () => {
+        this.#waiting = false;
+        if (!this.dead) this.#guard(flushedCall);
+      };
+      socket.write(NOTHING, this.#onFlushed);
+    }
+    return false;
+  }
+
+  /**
+   * Bytes written but not yet taken by the kernel. Node counts a write in progress as a whole; libuv's queue, where it
+   * can be seen, shrinks with every byte the peer takes.
+   */
+  get queued(): number {
+    if (this.dead) return 0;
+    const handle = (this.socket as Socket & { _handle?: { writeQueueSize?: number } | null })._handle;
+    return handle?.writeQueueSize ?? this.socket.writableLength;
+  }
+
+  pause(): void {
+    if (!this.dead) this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.dead) this.socket.resume();
+  }
+
+  /** Sends FIN once everything written is out; reading goes on. */
+  end(): void {
+    this.flush();
+    if (!this.dead) this.socket.end();
+  }
+
+  /** Closes once everything written is out. */
+  finish(): void {
+    if (this.flush()) this.destroy();
+    else if (!this.dead) this.socket.end(() => this.destroy());
+  }
+
+  /** Closes now; unsent bytes are lost. `reset` sends RST, which no client can mistake for a clean end. */
+  destroy(reset = false): void {
+    if (this.dead) return;
+    this.dead = true;
+    if (reset && 'resetAndDestroy' in this.socket && !this.socket.connecting) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+
+  #cork(): void {
+    if (!this.#corked) {
+      this.#corked = true;
+      this.socket.cork();
+    }
+    if (this.#text !== '') {
+      this.socket.write(this.#text, 'latin1');
+      this.#text = '';
+    }
+  }
+
+  /** Asked by the socket after each read: memory for the next one, or nothing to keep the same. */
+  #nextBuffer(): Buffer | undefined {
+    if (!this.#started) {
+      this.#started = true;
+      return sharedBuffer;
+    }
+    if (!this.bulk) {
+      if (this.#block !== null) {
+        releaseBlock(this.#block);
+        this.#block = null;
+        return (this.#buffer = sharedBuffer);
+      }
+      return undefined;
+    }
+    // The other side still writes from this block: read on into another one.
+    if (this.#block !== null && this.#block.holders > 1) {
+      releaseBlock(this.#block);
+      this.#block = null;
+    }
+    if (this.#block !== null) return undefined;
+    this.#block = takeBlock();
+    return (this.#buffer = this.#block.bytes);
+  }
+
+  #received(buffer: Buffer, length: number): boolean {
+    if (this.dead) return false;
+    try {
+      return this.#owner.received(buffer, length);
+    } catch (error) {
+      this.#defect(error);
+      return false;
+    }
+  }
+
+  #guard(call: (owner: WireOwner) => void): void {
+    try {
+      call(this.#owner);
+    } catch (error) {
+      this.#defect(error);
+    }
+  }
+
+  #defect(error: unknown): void {
+    this.#owner.defect(error);
+    this.destroy(true);
+  }
+
+  /** For the socket's events only. */
+  static event(wire: Wire, kind: 'ended' | 'closed', error: NodeJS.ErrnoException | null): void {
+    if (kind === 'closed') {
+      wire.dead = true;
+      wire.#text = '';
+      if (wire.#block !== null) {
+        releaseBlock(wire.#block);
+        wire.#block = null;
+      }
+      wire.#guard((owner) => owner.closed(error));
+    } else if (!wire.dead) {
+      wire.#guard(endedCall);
+    }
+  }
+
+  /** For sockets without `readInto`. */
+  static data(wire: Wire, chunk: Buffer): void {
+    if (!wire.#received(chunk, chunk.length)) wire.pause();
+  }
+}
+
+function flushedCall(owner: WireOwner): void {
+  owner.flushed();
+}
+
+function endedCall(owner: WireOwner): void {
+  owner.ended();
+}
+
+function onData(this: WiredSocket, chunk: Buffer): void {
+  Wire.data(this.wire as Wire, chunk);
+}
+
+function onEnd(this: WiredSocket): void {
+  Wire.event(this.wire as Wire, 'ended', null);
+}
+
+/** 'close' follows an 'error' always; the error is kept for it. */
+function onError(this: WiredSocket & { failure?: NodeJS.ErrnoException }, error: NodeJS.ErrnoException): void {
+  this.failure = error;
+}
+
+function onClose(this: WiredSocket & { failure?: NodeJS.ErrnoException }): void {
+  Wire.event(this.wire as Wire, 'closed', this.failure ?? null);
+}
