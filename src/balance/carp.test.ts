@@ -59,6 +59,15 @@ test('the whole URL decides: http, Host and target', () => {
   }
 });
 
+test('any other key decides alone', () => {
+  const origins = weighted(1, 1, 1, 1, 1, 1, 1, 1);
+  for (const key of ['path', 'address', 'header:x', 'cookie:x']) {
+    const balancer = make(origins, { key });
+    const chosen = Array.from({ length: 50 }, (_, i) => balancer.pick(ask({ key: '/a', authority: `site${i}` })));
+    assert.equal(new Set(chosen).size, 1, key);
+  }
+});
+
 test('shares follow weights, as far as the draft mixes', () => {
   const origins = weighted(1, 1, 2, 3, 5);
   const counts = tally(make(origins), origins, URLS);

@@ -15,6 +15,10 @@ test('what lighttpd computed for its trace of 2006', () => {
   assert.equal(crc32('207.142.131.204:80') >>> 0, 0x5566c7d9);
 });
 
+test('wider characters count as their UTF-8 bytes', () => {
+  for (const text of ['/caf\u00e9', '/\u65e5\u672c', '/\u{1f600}']) assert.equal(crc32(text) >>> 0, zlib.crc32(text));
+});
+
 test('the same as zlib, for every text', () => {
   const texts = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }));
   fc.assert(fc.property(texts, (text) => assert.equal(crc32(text) >>> 0, zlib.crc32(text))));

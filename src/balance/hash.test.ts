@@ -86,7 +86,7 @@ test('hosts that alternate get the answers they get alone', () => {
   const origins = weighted(1, 1, 1, 1, 1, 1);
   const together = make(origins);
   for (let i = 0; i < 100; i++) {
-    const question = ask({ key: `/${i >> 2}`, authority: `site${i % 3}` });
+    const question = ask({ key: `/${i >> 2}`, authority: ['one', 'two', ''][i % 3] });
     assert.equal(together.pick(question), make(origins).pick(question));
   }
 });
