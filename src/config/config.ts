@@ -71,7 +71,7 @@ function completeListener(
 }
 
 function completeOrigin(origin: OriginOptions, maxConnections: number): OriginOptions {
-  return { weight: 1, backup: false, ...origin, maxConnections: origin.maxConnections ?? maxConnections };
+  return { ...origin, maxConnections: origin.maxConnections ?? maxConnections };
 }
 
 type Given<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefined> };

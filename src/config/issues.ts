@@ -1,7 +1,7 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { nearest } from './nearest.ts';
 import { showPath, type ProblemCode, type PropertyPath } from './problems.ts';
-import { forms, metaOf, objectsFor, options, step } from './schema-walk.ts';
+import { forms, formsFor, metaOf, options, schemasAt } from './schema-walk.ts';
 
 /** A problem before its place in the text is looked up. */
 export interface Complaint {
@@ -12,6 +12,9 @@ export interface Complaint {
   readonly at?: 'key' | 'value';
   /** The part of the value's text that is at fault. */
   readonly within?: string;
+  /** Of a missing option: its key. Of an unknown key: the path it stands at and the key that was probably meant. */
+  readonly missing?: string;
+  readonly meant?: string;
 }
 
 type Issue = z.core.$ZodIssue;
@@ -25,13 +28,6 @@ const TYPES: Readonly<Record<string, string>> = {
   array: 'a list',
   object: 'an object',
   record: 'an object',
-};
-
-/** By the unit in an option's description. */
-const UNITS: Readonly<Record<string, string>> = {
-  duration: 'a duration such as 30s',
-  size: 'a size such as 64KiB',
-  count: 'a whole number',
 };
 
 /** What people write who come from other proxies. */
@@ -57,41 +53,185 @@ const FOREIGN: Readonly<Record<string, string>> = {
   algorithm: 'balance',
 };
 
-/** Turns what the schema found into complaints for people. */
-export function complaints(issues: readonly Issue[], schema: z.ZodType, input: unknown): Complaint[] {
-  return issues.flatMap((issue) => complaint(issue, [], schema, input));
+interface Params {
+  readonly code?: ProblemCode;
+  readonly within?: string;
+  /** Names one of which may have been meant. */
+  readonly near?: string | readonly string[];
 }
 
-function complaint(issue: Issue, above: PropertyPath, schema: z.ZodType, input: unknown): Complaint[] {
-  const path = [...above, ...(issue.path as (string | number)[])];
-  const value = valueAt(input, path);
-  const missing = value === undefined && path.length > 0 && !hasKey(input, path);
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, path, schema, input));
-  if (issue.code === 'invalid_key') {
-    return issue.issues.map((inner) => ({
-      code: 'config/bad-name',
-      message: `${showPath(path)}: ${inner.message}`,
-      path,
-      at: 'key',
-    }));
+/** Turns what the schema found into complaints for people. */
+export function complaints(issues: readonly Issue[], schema: z.ZodType, input: unknown): Complaint[] {
+  const ground = new Ground(schema, input);
+  const found = issues.flatMap((issue) => ground.complaint(issue, []));
+  // What is missing may be there under a name that has been complained about.
+  return found.filter(
+    (one) =>
+      one.missing === undefined || !found.some((other) => other.meant === `${showPath(one.path)} ${one.missing}`),
+  );
+}
+
+/** What all complaints about one config are made from. */
+class Ground {
+  readonly #schema: z.ZodType;
+  readonly #input: unknown;
+
+  constructor(schema: z.ZodType, input: unknown) {
+    this.#schema = schema;
+    this.#input = input;
   }
-  if (missing && issue.code !== 'custom') {
+
+  /** One issue may hold several: unknown keys, and the members of a union. */
+  complaint(issue: Issue, above: PropertyPath): Complaint[] {
+    const path = [...above, ...(issue.path as (string | number)[])];
+    switch (issue.code) {
+      case 'unrecognized_keys':
+        return issue.keys.map((key) => this.#unknownKey(path, key));
+      case 'invalid_key': {
+        const [inner] = issue.issues;
+        return [
+          { code: 'config/bad-name', message: this.#say(path, inner?.message ?? issue.message), path, at: 'key' },
+        ];
+      }
+      case 'custom': {
+        const { code = codeFor(issue.message), within, near = [] } = (issue.params ?? {}) as Params;
+        const meant = nearest(within ?? String(this.#valueAt(path)), [near].flat());
+        const message = this.#say(path, issue.message, meant);
+        return [within === undefined ? { code, message, path } : { code, message, path, within }];
+      }
+      case 'invalid_union': {
+        const best = bestBranch(issue.errors);
+        return best === undefined ? [this.#wrongKind(path)] : best.flatMap((inner) => this.complaint(inner, path));
+      }
+      case 'too_small':
+      case 'too_big':
+        return [this.#outOfRange(issue, path)];
+      case 'invalid_type':
+      case 'invalid_value':
+        return [this.#wrongKind(path)];
+      default:
+        return [{ code: 'config/bad-value', message: this.#say(path, issue.message), path }];
+    }
+  }
+
+  #unknownKey(path: PropertyPath, key: string): Complaint {
+    const here = schemasAt(this.#schema, path, this.#input).flatMap(forms);
+    const known = formsFor(here, this.#valueAt(path)).flatMap((form) => Object.keys(shapeOf(form)));
+    const foreign = Object.hasOwn(FOREIGN, key) ? FOREIGN[key] : undefined;
+    const meant = nearest(key, known) ?? (known.includes(foreign as string) ? foreign : undefined);
+    const elsewhere = options(this.#schema).find((option) => option.key === key && option.path.includes('.'))?.path;
+    const place = path.length === 0 ? '' : ` in ${showPath(path)}`;
+    const message =
+      `unknown option ${JSON.stringify(key)}${place}` +
+      (meant !== undefined
+        ? `; did you mean ${JSON.stringify(meant)}?`
+        : elsewhere !== undefined
+          ? `; it belongs in ${elsewhere.slice(0, elsewhere.lastIndexOf('.'))}`
+          : `; known: ${known.join(', ')}`);
+    const complaint: Complaint = { code: 'config/unknown-key', message, path: [...path, key], at: 'key' };
+    return meant === undefined ? complaint : { ...complaint, meant: `${showPath(path)} ${meant}` };
+  }
+
+  /** The value is of a type, or one of a few, that the option does not take. */
+  #wrongKind(path: PropertyPath): Complaint {
+    const value = this.#valueAt(path);
+    if (value === undefined && path.length > 0) return this.#missing(path);
+    const schemas = schemasAt(this.#schema, path, this.#input);
+    const meta = Object.assign({}, ...schemas.map(metaOf)) as { wanted?: string; aliases?: Record<string, string> };
+    const kinds = schemas.flatMap(forms);
+    const values = kinds.flatMap(valuesOf);
+    const types = meta.wanted === undefined ? kinds.flatMap(typeOf) : [meta.wanted];
+    const wanted = [...values.map((one) => JSON.stringify(one)), ...new Set(types)];
+    const foreign = typeof value === 'string' ? meta.aliases?.[value] : undefined;
+    const meant = foreign ?? (typeof value === 'string' ? nearest(value, values.map(String)) : undefined);
+    const code = values.some((one) => typeof one === typeof value) ? 'config/unknown-value' : 'config/wrong-type';
+    return { code, message: this.#say(path, `expected ${oneOf(wanted)}`, meant), path };
+  }
+
+  #missing(path: PropertyPath): Complaint {
     const parent = path.slice(0, -1);
-    const message = `${JSON.stringify(path.at(-1))} is missing${parent.length === 0 ? '' : ` in ${showPath(parent)}`}`;
-    return [{ code: 'config/missing', message, path: parent, at: 'key' }];
+    const place = parent.length === 0 ? '' : ` in ${showPath(parent)}`;
+    const key = path.at(-1) as string;
+    const code = key === 'origins' ? 'config/no-origins' : 'config/missing';
+    return { code, message: `${JSON.stringify(key)} is missing${place}`, path: parent, at: 'key', missing: key };
   }
-  if (issue.code === 'invalid_union') {
-    const best = bestBranch(issue.errors);
-    if (best !== undefined) return best.flatMap((inner) => complaint(inner, path, schema, input));
-    return [wrongKind(path, schema, value)];
+
+  #outOfRange(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, path: PropertyPath): Complaint {
+    if (issue.origin === 'array') {
+      const code = path.at(-1) === 'origins' ? 'config/no-origins' : 'config/bad-value';
+      return { code, message: this.#say(path, 'the list is empty'), path };
+    }
+    if (issue.origin === 'string') {
+      return { code: 'config/bad-value', message: this.#say(path, 'the text is empty'), path };
+    }
+    const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum;
+    const words = issue.code === 'too_small' ? ['at least', 'more than'] : ['at most', 'less than'];
+    const text = `expected ${issue.inclusive === false ? words[1] : words[0]} ${String(bound)}`;
+    return { code: 'config/out-of-range', message: this.#say(path, text), path };
   }
-  if (issue.code === 'invalid_type' || issue.code === 'invalid_value') return [wrongKind(path, schema, value)];
-  const told = (code: ProblemCode, message: string, rest: object = {}): Complaint[] => [
-    { code, message: told_(path, message, shown(value, schema, path)), path, ...rest },
-  ];
-  if (issue.code === 'too_small' || issue.code === 'too_big') return told(...outOfRange(issue, path));
-  if (issue.code !== 'custom') return told('config/bad-value', issue.message);
-  const { code = codeFor(issue.message), within, near } = (issue.params ?? {}) as Params;
-  const meant = near === undefined ? undefined : nearest(String(value), [near].flat());
-  return told(code, issue.message, { within, meant });
+
+  /** `upstreams.app.balance: expected …, not …; did you mean …?` */
+  #say(path: PropertyPath, text: string, meant?: string): string {
+    const place = path.length === 0 ? '' : `${showPath(path)}: `;
+    const found = text.startsWith('expected ') ? `, not ${this.#shown(path)}` : '';
+    return `${place}${text}${found}${meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`}`;
+  }
+
+  #shown(path: PropertyPath): string {
+    const secret = schemasAt(this.#schema, path, this.#input).some((schema) => metaOf(schema)['secret'] === true);
+    return secret ? 'what is there' : showValue(this.#valueAt(path));
+  }
+
+  #valueAt(path: PropertyPath): unknown {
+    let value = this.#input;
+    for (const part of path) value = (value as Record<string | number, unknown> | null | undefined)?.[part];
+    return value;
+  }
+}
+
+/** A value as it can stand in a message: short, and on one line. */
+export function showValue(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof RegExp) return String(value);
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'function') return 'a function';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+export function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+function codeFor(message: string): ProblemCode {
+  return /^expected at (?:least|most) /.test(message) ? 'config/out-of-range' : 'config/bad-value';
+}
+
+/** The member of a union that the value was meant for: one whose type it has. Of several, the one with the least to say. */
+function bestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return branches.filter(fits).toSorted((a, b) => a.length - b.length)[0];
+}
+
+function fits(issues: readonly Issue[]): boolean {
+  return issues.every((issue) => {
+    if (issue.path.length > 0) return true;
+    if (issue.code === 'invalid_union') return bestBranch(issue.errors) !== undefined;
+    return issue.code !== 'invalid_type' && issue.code !== 'invalid_value';
+  });
+}
+
+function valuesOf(schema: z.ZodType): (string | number | boolean)[] {
+  if (schema instanceof z.ZodEnum) return schema.options;
+  return schema instanceof z.ZodLiteral ? ([...schema.values] as string[]) : [];
+}
+
+function typeOf(schema: z.ZodType): string[] {
+  const name = TYPES[schema instanceof z.ZodNumber && schema.isInt ? 'int' : schema.type];
+  return name === undefined ? [] : [name];
+}
+
+function shapeOf(schema: z.ZodType): object {
+  return schema instanceof z.ZodObject ? schema.shape : {};
 }

@@ -66,7 +66,8 @@ class JsonReader {
       if (this.#text[start] !== '"') this.#stop('expected a key in double quotes', start);
       const name = this.#string(start);
       const key = { start, end: this.#at };
-      if (parts.has(name)) this.problems.push({ code: 'config/duplicate-key', message: 'this key is here already', span: key });
+      if (parts.has(name))
+        this.problems.push({ code: 'config/duplicate-key', message: 'this key is here already', span: key });
       this.#space();
       if (this.#text[this.#at] !== ':') this.#stop('expected a colon after the key', this.#at);
       this.#at++;
@@ -135,7 +136,9 @@ class JsonReader {
     if (raw === undefined) {
       const closed = /"(?:[^"\\\n]|\\.)*"/y;
       const message =
-        this.#match(closed, start) === undefined ? 'this text has no closing quote' : 'this text has an escape or a control character that JSON does not know';
+        this.#match(closed, start) === undefined
+          ? 'this text has no closing quote'
+          : 'this text has an escape or a control character that JSON does not know';
       return this.#stop(message, start);
     }
     this.#at += raw.length;

@@ -1,13 +1,112 @@
-import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parse } from 'yaml';
-import { check, type Checked } from './check.ts';
+import { check, problemAt, type Checked } from './check.ts';
+import { readJson } from './json.ts';
+import { nearest } from './nearest.ts';
+import type { Source } from './place.ts';
+import type { Problem, ProblemCode } from './problems.ts';
+import type { Reading } from './reading.ts';
+import { runScript } from './script-run.ts';
+import { placesInScript } from './script.ts';
+import { readYaml } from './yaml.ts';
 
+const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
+const YAML = ['.yaml', '.yml'];
+
+/** The names a config has when nobody gives one, in the order they are spoken of. */
+export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'yaml', 'yml', 'json'].map(
+  (end) => `sluice.config.${end}`,
+);
+
+/**
+ * Reads and checks the config in a file: a script by `import()`, whose default export is the config, YAML or JSON by
+ * the end of its name. Of a folder, the config in it. `file` is what problems call it.
+ */
 export async function load(file: string): Promise<Checked> {
-  if (/^\.[mc]?[jt]s$/.test(extname(file))) {
-    const module = (await import(pathToFileURL(resolve(file)).href)) as { default: unknown };
-    return check(module.default);
+  try {
+    if ((await stat(file)).isDirectory()) {
+      const found = await findConfig(file);
+      return typeof found === 'string' ? await load(found) : found;
+    }
+    if (SCRIPTS.includes(extname(file))) return await loadScript(file);
+    const read = YAML.includes(extname(file)) ? readYaml : extname(file) === '.json' ? readJson : undefined;
+    if (read !== undefined) return checkReading(file, await readFile(file, 'utf8'), read);
+  } catch (error) {
+    return failed(await fileProblem(file, error as NodeJS.ErrnoException));
   }
-  return check(parse(await readFile(file, 'utf8')));
+  const message = 'the end of the name does not tell the format: .ts, .mts, .js, .mjs, .yaml, .yml and .json do';
+  return failed(problem('config/unknown-format', message, file));
+}
+
+/** The config of a folder, by its usual names. */
+export async function findConfig(folder: string): Promise<string | Extract<Checked, { config?: undefined }>> {
+  const there = await names(folder);
+  const found = configNames.filter((name) => there.includes(name));
+  const [only] = found;
+  const place = relative('', folder) === '' ? 'this folder' : folder;
+  if (only === undefined) {
+    const near =
+      there.find((name) => name.startsWith('sluice.conf')) ?? there.find((name) => /^\.?sluice\b.*\.\w+$/.test(name));
+    const hint = near === undefined ? '' : `; is ${near} meant? Give its name`;
+    return failed(problem('config/not-found', `no config in ${place}: it is called ${listNames()}${hint}`));
+  }
+  if (found.length === 1) return join(folder, only);
+  return failed(
+    problem('config/ambiguous-file', `${place} has ${found.join(' and ')}: give the name of one, or remove the other`),
+  );
+}
+
+/** Checks a text that has been read from somewhere else. */
+export function checkText(file: string, text: string): Checked {
+  return checkReading(file, text, extname(file) === '.json' ? readJson : readYaml);
+}
+
+function checkReading(file: string, text: string, read: (text: string) => Reading): Checked {
+  const { value, root, problems } = read(text);
+  const source: Source = { file, text, root };
+  if (root !== undefined) return check(value, source, problems);
+  return { problems: problems.map((one) => problemAt(one, source)) as [Problem, ...Problem[]] };
+}
+
+async function loadScript(file: string): Promise<Checked> {
+  const text = await readFile(file, 'utf8');
+  const { mtimeMs } = await stat(file);
+  const url = pathToFileURL(resolve(file));
+  // A query makes Node read a changed file again; the modules it imports are not.
+  url.search = `?${Math.round(mtimeMs)}`;
+  const ran = await runScript(url.href, text);
+  if ('message' in ran) return { problems: [problemAt(ran, { file, text })] };
+  return check(ran.value, { file, text, root: placesInScript(text) });
+}
+
+async function fileProblem(file: string, error: NodeJS.ErrnoException): Promise<Problem> {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
+    const near = nearest(basename(file), await names(dirname(file)));
+    const hint = near === undefined ? '' : `; did you mean ${join(dirname(file), near)}?`;
+    return problem('config/not-found', `there is no file ${file}${hint}`);
+  }
+  const why = error.code === 'EACCES' || error.code === 'EPERM' ? 'no permission to read it' : error.message;
+  return problem('config/unreadable', why, file);
+}
+
+/** What is in a folder; nothing when it cannot be read. */
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch {
+    return [];
+  }
+}
+
+function listNames(): string {
+  return `sluice.config.{${configNames.map((name) => extname(name).slice(1)).join(',')}}`;
+}
+
+function problem(code: ProblemCode, message: string, file?: string): Problem {
+  return file === undefined ? { code, message, path: [] } : { code, message, path: [], file };
+}
+
+function failed(one: Problem): Extract<Checked, { config?: undefined }> {
+  return { problems: [one] };
 }

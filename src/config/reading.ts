@@ -14,3 +14,8 @@ export interface Reading {
   readonly root?: Place;
   readonly problems: readonly Finding[];
 }
+
+/** The message of an error as a part of ours: without the capital, unless that belongs to a name. */
+export function lower(message: string): string {
+  return /^[A-Z][a-z]*\b/.test(message) ? message.slice(0, 1).toLowerCase() + message.slice(1) : message;
+}

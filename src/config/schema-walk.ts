@@ -16,27 +16,35 @@ export function forms(schema: z.ZodType): z.ZodType[] {
   return [inner];
 }
 
-/** The forms of what a key or index leads to, in the forms that have it. `value` tells apart objects with a `name`. */
-export function step(schemas: readonly z.ZodType[], part: string | number): z.ZodType[] {
+/** The schemas of what a path leads to, in every form the way there may have. */
+export function schemasAt(schema: z.ZodType, path: readonly (string | number)[], input: unknown): z.ZodType[] {
+  let schemas = [schema];
+  let value = input;
+  for (const part of path) {
+    schemas = step(formsFor(schemas.flatMap(forms), value), part);
+    value = (value as Record<string | number, unknown> | null | undefined)?.[part];
+  }
+  return schemas;
+}
+
+/** What a key or index leads to, in the forms that have it. */
+function step(schemas: readonly z.ZodType[], part: string | number): z.ZodType[] {
   return schemas.flatMap((schema): z.ZodType[] => {
-    if (schema instanceof z.ZodArray) return typeof part === 'number' ? forms(schema.element as z.ZodType) : [];
-    if (schema instanceof z.ZodRecord) return forms(schema.valueType as z.ZodType);
-    if (schema instanceof z.ZodObject && Object.hasOwn(schema.shape, part)) {
-      return forms(schema.shape[part] as z.ZodType);
-    }
+    if (schema instanceof z.ZodArray) return typeof part === 'number' ? [schema.element as z.ZodType] : [];
+    if (schema instanceof z.ZodRecord) return [schema.valueType as z.ZodType];
+    if (schema instanceof z.ZodObject && Object.hasOwn(schema.shape, part)) return [schema.shape[part] as z.ZodType];
     return [];
   });
 }
 
-/** Of several objects told apart by `name: literal`, those that an input can be. */
-export function objectsFor(schemas: readonly z.ZodType[], value: unknown): z.ZodObject[] {
-  const objects = schemas.filter((schema) => schema instanceof z.ZodObject);
+/** Of several objects told apart by `name: literal`, only those that an input can be; other forms stay. */
+export function formsFor(schemas: readonly z.ZodType[], value: unknown): z.ZodType[] {
   const name = (value as { name?: unknown } | null | undefined)?.name;
-  const named = objects.filter((schema) => {
-    const literal = schema.shape['name'];
+  const named = schemas.filter((schema) => {
+    const literal = schema instanceof z.ZodObject ? schema.shape['name'] : undefined;
     return literal instanceof z.ZodLiteral && literal.values.has(name as string);
   });
-  return named.length > 0 ? named : objects;
+  return named.length > 0 ? named : [...schemas];
 }
 
 /** What was written about a schema, on any layer of it; the outermost word counts. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { BalancerKind } from '../balance/balancer.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import {
@@ -37,6 +38,11 @@ const withOptions = balancers.map((kind) =>
   z.strictObject({ name: z.literal(kind.name).describe(kind.about), ...kind.options.shape }).meta({ title: kind.name }),
 );
 
+/** Names that other programs have for the same. */
+const aliases = Object.fromEntries(
+  (balancers as readonly BalancerKind[]).flatMap((kind) => (kind.aliases ?? []).map((alias) => [alias, kind.name])),
+);
+
 const byDefault = options(defaultBalancer);
 
 function options(name: BalancerName): BalanceOptions {
@@ -53,7 +59,7 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
   })
   .default(byDefault)
   .describe('How an origin is chosen: the name of a policy, or `{ name, … }` with its options.')
-  .meta({ shownDefault: defaultBalancer, values: names });
+  .meta({ shownDefault: defaultBalancer, aliases });
 
 export const upstreamSchema = z
   .strictObject({

@@ -7,7 +7,7 @@ const WORD = /[A-Za-z_$][\w$]*/y;
 
 /** The identifier or keyword at an offset, '' when there is none, or when it goes on from before. */
 export function wordAt(text: string, at: number): string {
-  if (at > 0 && /[\w$.]/.test(text[at - 1] as string)) return '';
+  if (at > 0 && /[\w$.]/.test(text[at - 1])) return '';
   WORD.lastIndex = at;
   return WORD.exec(text)?.[0] ?? '';
 }
@@ -18,7 +18,7 @@ export function skipSpace(text: string, from: number): number {
   for (;;) {
     if (text.startsWith('//', at)) at = orEnd(text, text.indexOf('\n', at));
     else if (text.startsWith('/*', at)) at = orEnd(text, text.indexOf('*/', at + 2), 2);
-    else if (at < text.length && /\s/.test(text[at] as string)) at++;
+    else if (at < text.length && /\s/.test(text[at])) at++;
     else return at;
   }
 }

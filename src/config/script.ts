@@ -32,7 +32,7 @@ class Scanner {
   constructor(text: string) {
     this.#text = text;
     let depth = 0;
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       const word = depth === 0 ? wordAt(text, at) : '';
       if (word === 'const' || word === 'let' || word === 'var') this.#declaration(at + word.length);
       else if (word === 'export' && wordAt(text, skipSpace(text, at + word.length)) === 'default') {
@@ -40,8 +40,8 @@ class Scanner {
       } else if (word === 'module' && /^module\.exports\s*=(?!=)/.test(text.slice(at, at + 40))) {
         this.start = text.indexOf('=', at) + 1;
       }
-      if ('{[('.includes(text[at] as string)) depth++;
-      if ('}])'.includes(text[at] as string)) depth--;
+      if ('{[('.includes(text[at])) depth++;
+      if ('}])'.includes(text[at])) depth--;
       at = word === '' ? skipToken(text, at) : at + word.length;
     }
   }
@@ -66,7 +66,8 @@ class Scanner {
     // A call: what it returns is most likely made of its first argument.
     if (text[behind] === '(') return done(this.value(behind + 1, undefined, depth).place.parts, end);
     const constant = this.#constants.get(word);
-    if (constant === undefined || (behind < end && !/^(?:as|satisfies)$/.test(wordAt(text, behind)))) return done(NOTHING, end);
+    if (constant === undefined || (behind < end && !/^(?:as|satisfies)$/.test(wordAt(text, behind))))
+      return done(NOTHING, end);
     return done(this.value(constant, undefined, depth + 1).place.parts, end);
   }
 
@@ -139,7 +140,7 @@ class Scanner {
   /** The comma, semicolon or closing bracket that ends the expression at an offset, or the end of the text. */
   #endOfExpression(from: number): number {
     let at = from;
-    while (at < this.#text.length && !',;)]}'.includes(this.#text[at] as string)) at = skipBrackets(this.#text, at);
+    while (at < this.#text.length && !',;)]}'.includes(this.#text[at])) at = skipBrackets(this.#text, at);
     return at;
   }
 }
@@ -149,7 +150,7 @@ function skipBrackets(text: string, from: number): number {
   let depth = 0;
   let at = from;
   do {
-    const char = text[at] as string;
+    const char = text[at];
     if ('{[('.includes(char)) depth++;
     else if ('}])'.includes(char)) depth--;
     at = skipToken(text, at);

@@ -28,13 +28,12 @@ type NumberOption = z.ZodDefault<z.ZodType<number, string | number>>;
 
 /** A length of time: a number of milliseconds, or text such as `250ms`, `30s`, `5m`, `1h`, `1d`. Output: milliseconds. */
 export function duration(about: string, fallback: string | number, bounds: Bounds = {}): NumberOption {
-  const wanted = 'a duration such as 250ms, 30s, 5m, 1h, or a number of milliseconds';
-  return numberOption(about, fallback, bounds, 'duration', wanted, parseDuration);
+  return numberOption(about, fallback, bounds, 'duration', 'a duration such as 250ms, 30s or 5m', parseDuration);
 }
 
 /** An amount of memory: a number of bytes, or text such as `512`, `64KiB`, `10MB`. Output: bytes. */
 export function size(about: string, fallback: string | number, bounds: Bounds = {}): NumberOption {
-  return numberOption(about, fallback, bounds, 'size', 'a size such as 512, 64KiB, 10MiB, or a number of bytes', parseSize);
+  return numberOption(about, fallback, bounds, 'size', 'a size such as 512, 64KiB or 10MiB', parseSize);
 }
 
 /** A whole number of things. Output: that number. */
@@ -47,10 +46,11 @@ function numberOption(
   fallback: string | number,
   bounds: Bounds,
   unit: 'duration' | 'size' | 'count',
-  wanted: string,
+  kind: string,
   parse: (value: string | number) => number | undefined,
 ): NumberOption {
   const { least = 0, most = Infinity, off = true } = bounds;
+  const wanted = `${kind}${off ? ', or off' : ''}`;
   const smallest = parse(least) as number;
   const largest = most === Infinity ? Infinity : (parse(most) as number);
   return z
@@ -61,15 +61,14 @@ function numberOption(
         context.addIssue({ code: 'custom', message, input: value });
         return z.NEVER;
       };
-      if (parsed === undefined) return refuse(`expected ${wanted}${off ? ", or 'off'" : ''}`);
-      if (parsed === Infinity && !off) return refuse(`expected ${wanted}: this cannot be switched off`);
+      if (parsed === undefined || (parsed === Infinity && !off)) return refuse(`expected ${wanted}`);
       if (parsed < smallest) return refuse(`expected at least ${least}`);
       if (parsed > largest && parsed !== Infinity) return refuse(`expected at most ${most}`);
       return parsed;
     })
     .default(parse(fallback) as number)
     .describe(about)
-    .meta({ shownDefault: fallback, unit, ...bounds }) as never;
+    .meta({ shownDefault: fallback, unit, wanted, ...bounds }) as never;
 }
 
 /** One value or a list of them; the output is a list. */

@@ -79,7 +79,7 @@ class Route implements CompiledRoute {
 
   matches(request: Request, remote: string): boolean {
     const list = this.#matchers;
-    for (let i = 0; i < list.length; i++) if (!(list[i]).matches(request, remote)) return false;
+    for (let i = 0; i < list.length; i++) if (!list[i].matches(request, remote)) return false;
     return true;
   }
 

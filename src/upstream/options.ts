@@ -118,11 +118,17 @@ export function originSchema(schemes: readonly string[]): z.ZodType<OriginOption
     })
     .meta({ title: 'origin' });
   return z.union([url, long]).transform((given): OriginOptions => {
-    const { url: text, ...rest } = typeof given === 'object' ? given : { url: given };
+    const {
+      url: text,
+      weight = 1,
+      backup = false,
+      maxConnections: most,
+    } = typeof given === 'object' ? given : { url: given };
     const address = parseOrigin(String(text), schemes);
     // Only reached with a checked URL.
     if (isOriginProblem(address)) return z.NEVER;
-    return { url: String(text), address, ...(rest) };
+    const origin = { url: String(text), address, weight, backup };
+    return most === undefined ? origin : { ...origin, maxConnections: most };
   }) as never;
 }
 

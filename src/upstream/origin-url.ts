@@ -91,11 +91,20 @@ function socket(scheme: string, text: string): OriginAddress | OriginProblem {
 }
 
 function unknownScheme(scheme: string, schemes: readonly string[]): OriginProblem {
-  const known = `this release speaks ${schemes.join(', ')}`;
+  const known = `speaks ${schemes.join(', ')}`;
   if (LATER.has(scheme)) {
-    return { code: 'config/scheme', message: `origins by ${scheme} are not in this release: ${known}`, within: scheme };
+    return {
+      code: 'config/scheme',
+      message: `${scheme} origins are not in this release, which ${known}`,
+      within: scheme,
+    };
   }
-  return { code: 'config/scheme', message: `unknown scheme ${scheme}: ${known}`, within: scheme, near: schemes };
+  return {
+    code: 'config/scheme',
+    message: `unknown scheme ${scheme}: this release ${known}`,
+    within: scheme,
+    near: schemes,
+  };
 }
 
 function bad(message: string, within?: string): OriginProblem {

@@ -1,0 +1,186 @@
+import { originName } from '../core/origin.ts';
+import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
+import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
+import { disableTimeSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { showValue, type Complaint } from './issues.ts';
+import { nearest } from './nearest.ts';
+import { showPath, type PropertyPath } from './problems.ts';
+import { schemes } from './schema.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * What one part of a config says against another. It looks at the input rather than at the schema's output, so that
+ * these complaints come together with the schema's; what has not the expected form is left to the schema.
+ */
+export function crossCheck(input: unknown): Complaint[] {
+  if (!isFields(input)) return [];
+  return [...listeners(input['listen']), ...upstreams(input['upstreams']), ...routes(input)];
+}
+
+function listeners(listen: unknown): Complaint[] {
+  const found: Complaint[] = [];
+  const seen: { address: ListenAddress; name: string }[] = [];
+  const many = Array.isArray(listen);
+  for (const [i, one] of list(listen).entries()) {
+    const path: PropertyPath = many ? ['listen', i] : ['listen'];
+    const fields: Fields = isFields(one) ? one : { address: one };
+    const result = listenAddressSchema.safeParse(fields['address']);
+    if (!result.success) continue;
+    const address = result.data;
+    const shown = showListenAddress(address);
+    if (fields['mode'] !== undefined && address.kind === 'tcp') {
+      const message = `${showPath(path)}: only a unix socket has a mode`;
+      found.push({ code: 'config/bad-value', message, path: [...path, 'mode'], at: 'key' });
+    }
+    const name = typeof fields['name'] === 'string' ? fields['name'] : shown;
+    const clash = seen.find((other) => overlap(other.address, address));
+    if (clash !== undefined) {
+      const other = showListenAddress(clash.address);
+      const why = other === shown ? `${shown} is here already` : `${shown} is part of ${other}`;
+      found.push({ code: 'config/duplicate-listener', message: `${showPath(path)}: ${why}`, path });
+    } else if (seen.some((other) => other.name === name)) {
+      const message = `${showPath(path)}: another listener has the name ${JSON.stringify(name)}`;
+      found.push({ code: 'config/duplicate-listener', message, path: [...path, 'name'] });
+    }
+    seen.push({ address, name });
+  }
+  return found;
+}
+
+/** Both cannot be listened on: they are equal, or one is every address of the machine. */
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.kind === 'unix' || b.kind === 'unix') return a.kind === b.kind && showListenAddress(a) === showListenAddress(b);
+  if (a.port !== b.port || a.port === 0) return false;
+  return a.host === b.host || isEvery(a.host, b.host) || isEvery(b.host, a.host);
+}
+
+function isEvery(host: string, other: string): boolean {
+  if (host === '' || host === '::') return true;
+  return host === '0.0.0.0' && !other.includes(':');
+}
+
+function upstreams(given: unknown): Complaint[] {
+  if (!isFields(given)) return [];
+  return Object.entries(given).flatMap(([name, upstream]) => {
+    const path = ['upstreams', name];
+    return isFields(upstream) ? [...origins(upstream['origins'], path), ...rests(upstream['disableTime'], path)] : [];
+  });
+}
+
+function origins(given: unknown, above: PropertyPath): Complaint[] {
+  const seen = new Set<string>();
+  return list(given).flatMap((one, i): Complaint[] => {
+    const url = isFields(one) ? one['url'] : one;
+    if (typeof url !== 'string' && typeof url !== 'number') return [];
+    const address = parseOrigin(String(url), schemes);
+    if (isOriginProblem(address)) return [];
+    const name = `${address.scheme} ${originName(address)}`;
+    const path = [...above, 'origins', ...(Array.isArray(given) ? [i] : [])];
+    if (seen.has(name)) {
+      const message = `${showPath(path)}: ${originName(address)} is in this upstream already; a weight gives it a larger share`;
+      return [{ code: 'config/duplicate-origin', message, path }];
+    }
+    seen.add(name);
+    return [];
+  });
+}
+
+function rests(given: unknown, above: PropertyPath): Complaint[] {
+  const result = disableTimeSchema.safeParse(given);
+  if (!isFields(given) || !result.success || result.data.first <= result.data.most) return [];
+  const path = [...above, 'disableTime', given['first'] === undefined ? 'most' : 'first'];
+  const message = `${showPath([...above, 'disableTime'])}: "first" is longer than "most"`;
+  return [{ code: 'config/out-of-range', message, path }];
+}
+
+function routes(input: Fields): Complaint[] {
+  const given = input['routes'];
+  const names = isFields(input['upstreams']) ? Object.keys(input['upstreams']) : [];
+  if (given === undefined) return unrouted(input, names);
+  if (!Array.isArray(given)) return [];
+  if (given.length === 0) {
+    return [
+      {
+        code: 'config/no-routes',
+        message: 'routes: the list is empty: every request would be answered 404',
+        path: ['routes'],
+      },
+    ];
+  }
+  const parsed = given.map((one): RouteOptions | undefined => routeSchema.safeParse(one).data);
+  return given.flatMap((one: unknown, i): Complaint[] => {
+    if (!isFields(one)) return [];
+    const path = ['routes', i];
+    return [...action(one, path, names), ...unreachable(parsed, i), ...body(one['respond'], [...path, 'respond'])];
+  });
+}
+
+function unrouted(input: Fields, names: readonly string[]): Complaint[] {
+  const given = input['upstreams'];
+  if (names.length === 1 || (given !== undefined && !isFields(given))) return [];
+  const message =
+    names.length === 0
+      ? 'nothing to serve: there are no upstreams and no routes'
+      : `which requests go where? With ${names.length} upstreams (${names.join(', ')}) there have to be routes`;
+  return [{ code: 'config/no-routes', message, path: names.length === 0 ? [] : ['upstreams'], at: 'key' }];
+}
+
+function action(route: Fields, path: PropertyPath, names: readonly string[]): Complaint[] {
+  const actions = ['to', 'respond', 'redirect'].filter((key) => route[key] !== undefined);
+  if (actions.length === 0) {
+    const message = `${showPath(path)}: what happens to these requests? One of "to", "respond" and "redirect" is needed`;
+    return [{ code: 'config/no-action', message, path }];
+  }
+  const found: Complaint[] = actions.slice(1).map((key) => ({
+    code: 'config/two-actions',
+    message: `${showPath(path)}: a route has one of "to", "respond" and "redirect": there is ${JSON.stringify(actions[0])} already`,
+    path: [...path, key],
+    at: 'key',
+  }));
+  const { to } = route;
+  if (typeof to === 'string' && !names.includes(to)) {
+    const meant = nearest(to, names);
+    const hint =
+      meant !== undefined
+        ? `; did you mean ${JSON.stringify(meant)}?`
+        : names.length === 0
+          ? ': there are no upstreams'
+          : `; there are ${names.join(', ')}`;
+    const toPath = [...path, 'to'];
+    found.push({
+      code: 'config/unknown-upstream',
+      message: `${showPath(toPath)}: no upstream is named ${showValue(to)}${hint}`,
+      path: toPath,
+    });
+  }
+  return found;
+}
+
+function unreachable(parsed: readonly (RouteOptions | undefined)[], i: number): Complaint[] {
+  const route = parsed[i];
+  if (route === undefined) return [];
+  const earlier = parsed.findIndex((other, at) => at < i && other !== undefined && shadows(other.match, route.match));
+  if (earlier < 0) return [];
+  const why =
+    Object.keys(parsed[earlier]?.match ?? {}).length === 0
+      ? ', which takes every request'
+      : ', which takes all of its requests';
+  const message = `routes[${i}]: never reached: it comes after routes[${earlier}]${why}`;
+  return [{ code: 'config/unreachable-route', message, path: ['routes', i] }];
+}
+
+function body(respond: unknown, path: PropertyPath): Complaint[] {
+  if (!isFields(respond) || typeof respond['body'] !== 'string' || respond['body'] === '') return [];
+  if (!WITHOUT_BODY.includes(respond['status'] as number)) return [];
+  const message = `${showPath(path)}: an answer with status ${String(respond['status'])} has no body`;
+  return [{ code: 'config/no-body', message, path: [...path, 'body'] }];
+}
+
+function list(given: unknown): unknown[] {
+  return Array.isArray(given) ? given : given === undefined ? [] : [given];
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
