@@ -196,7 +196,7 @@ export function showValue(value: unknown): string {
   if (value instanceof RegExp) return String(value);
   if (typeof value === 'object') return 'an object';
   if (typeof value === 'function') return 'a function';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value as number);
   return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
 }
 

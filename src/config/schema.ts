@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { BalancerKind } from '../balance/balancer.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
+import { codecs } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import {
   clientKeepAliveSchema,
@@ -17,7 +17,9 @@ import { routeSchema } from '../route/options.ts';
 import { answerHead, originSchema, upstreamShape } from '../upstream/options.ts';
 
 /** URL schemes of origins, the default first; each also has a form for unix sockets, as in `http+unix:/path`. */
-export const schemes: readonly string[] = ['http'];
+export const schemes: readonly string[] = codecs
+  .flatMap((kind) => kind.schemes)
+  .filter((scheme) => !scheme.endsWith('+unix'));
 
 type BalancerKinds = (typeof balancers)[number];
 type ByName<Kind> = Kind extends { name: infer Name; options: infer Options extends z.ZodObject }
@@ -40,7 +42,7 @@ const withOptions = balancers.map((kind) =>
 
 /** Names that other programs have for the same. */
 const aliases = Object.fromEntries(
-  (balancers as readonly BalancerKind[]).flatMap((kind) => (kind.aliases ?? []).map((alias) => [alias, kind.name])),
+  balancers.flatMap((kind) => ('aliases' in kind ? kind.aliases.map((alias) => [alias, kind.name]) : [])),
 );
 
 const byDefault = options(defaultBalancer);
