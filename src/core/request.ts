@@ -10,10 +10,6 @@ export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
 /** `scheme://authority` of an absolute-form target. */
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
 
-/** A path that is its own normal form needs no work: no escape, no `//`, no dot segment. */
-const PLAIN_PATH = /^(?:\/(?!\/|\.))[^%]*$/;
-const DOTTED_OR_DOUBLED = /\/[./]/;
-
 /**
  * One request as the rest of the program sees it, whichever protocol it came by: the parsed facts and the fields.
  * Strings that few requests need are cut out of the head when first asked for.
@@ -75,6 +71,13 @@ export class Request {
     return (this.#path ??= this.#normalPath());
   }
 
+  /** Dot segments lead above the root: there is no such resource, and servers disagree about what to do with it. */
+  get climbs(): boolean {
+    // Without two dots in a row, written out or escaped, nothing can climb: the usual case costs two short scans.
+    if (!this.target.includes('..') && !this.target.includes('%')) return false;
+    return this.path === undefined;
+  }
+
   /** Everything after the first `?`, as received; '' without one. */
   get query(): string {
     if (this.#query === undefined) {
@@ -124,9 +127,19 @@ export class Request {
     const whole = this.pathAndQuery;
     const mark = whole.indexOf('?');
     const raw = mark < 0 ? whole : whole.slice(0, mark);
-    if (PLAIN_PATH.test(raw) && !DOTTED_OR_DOUBLED.test(raw)) return raw;
-    return normalizePath(raw);
+    return isPlain(raw) ? raw : normalizePath(raw);
   }
+}
+
+/** A path that is its own normal form: no escape, no `//`, nothing that starts with a dot. */
+function isPlain(path: string): boolean {
+  let previous = 0;
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i);
+    if (code === 0x25 || (previous === 0x2f && (code === 0x2f || code === 0x2e))) return false;
+    previous = code;
+  }
+  return true;
 }
 
 /** See `Request.path`. */

@@ -4,6 +4,8 @@ import * as names from '../core/names.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
+const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, index) => String(index).padStart(3, '0'));
+
 /** Makes one line of an exchange that is over. */
 export type AccessFormat = (exchange: Exchange) => string;
 
@@ -22,14 +24,14 @@ export function textFormat(clock: Clock): AccessFormat {
   });
   return (exchange) => {
     const { request } = exchange;
-    const line = request.method === '' ? '-' : `${request.method} ${quoted(request.target)} HTTP/1.${request.minor}`;
+    const line = request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
     const now = clock.now();
     return (
       `${exchange.front.client.address} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
       `"${field(exchange, names.REFERER)}" "${field(exchange, names.USER_AGENT)}" ${exchange.id || '-'} ` +
       `${exchange.upstream || '-'} ${exchange.origin === null ? '-' : exchange.origin.name} ${exchange.attempts} ` +
       `${span(exchange.started, exchange.assigned)} ${span(exchange.assigned, exchange.connected)} ` +
-      `${span(exchange.connected, exchange.answered)} ${(now - exchange.started).toFixed(3)} ${exchange.error || '-'}\n`
+      `${span(exchange.connected, exchange.answered)} ${millis(now - exchange.started)} ${exchange.error || '-'}\n`
     );
   };
 }
@@ -85,7 +87,14 @@ function secondStamp(clock: Clock, format: (date: Date) => string): () => string
 }
 
 function span(from: number, to: number): string {
-  return from === 0 || to === 0 ? '-' : (to - from).toFixed(3);
+  return from === 0 || to === 0 ? '-' : millis(to - from);
+}
+
+/** `toFixed(3)` for what is never negative, at a tenth of its cost: it is asked four times per request. */
+function millis(ms: number): string {
+  const micros = Math.round(ms * 1000);
+  const whole = Math.floor(micros / 1000);
+  return `${whole}.${THOUSANDTHS[micros - whole * 1000] as string}`;
 }
 
 function plain(exchange: Exchange, id: number): string | undefined {
@@ -97,6 +106,11 @@ function plain(exchange: Exchange, id: number): string | undefined {
 function field(exchange: Exchange, id: number): string {
   const value = plain(exchange, id);
   return value === undefined || value === '' ? '-' : quoted(value);
+}
+
+/** A target that got here is visible ASCII; only these two matter. */
+function quotedTarget(target: string): string {
+  return target.includes('"') || target.includes('\\') ? quoted(target) : target;
 }
 
 /** What a client sends must not end the quotes or the line it stands in. */

@@ -42,8 +42,7 @@ export class Forwarding implements Applicant, Carrier {
   #answered = false;
   #ended = false;
   #over = false;
-  /** The answer's head waits for a hook. */
-  #held = false;
+  #waited = false;
   #lastError: ErrorCode | '' = '';
   #lastDetail = '';
 
@@ -84,12 +83,15 @@ export class Forwarding implements Applicant, Carrier {
     this.#again = null;
     exchange.origin = origin;
     exchange.attempts++;
-    if (exchange.assigned === 0) exchange.assigned = this.#rooms.clock.now();
+    // Assigned at once, in the turn the request came in: the same moment, without asking the clock again.
+    const now = exchange.attempts === 1 && !this.#waited ? exchange.started : this.#rooms.clock.now();
+    if (exchange.assigned === 0) exchange.assigned = now;
     const careful = !isIdempotent(exchange.request.method);
-    const channel = this.#upstream.channel(origin, this, this.#fresh, careful);
+    const channel = this.#upstream.channel(origin, this, this.#fresh, careful, now);
     this.#fresh = false;
     if (channel === undefined) return;
     exchange.reused = true;
+    exchange.connected = now;
     this.#carry(channel);
   }
 
@@ -102,6 +104,7 @@ export class Forwarding implements Applicant, Carrier {
   connected(channel: Channel): void {
     this.#upstream.health.connected(channel.origin);
     this.#exchange.reused = false;
+    this.#exchange.connected = this.#rooms.clock.now();
     this.#carry(channel);
   }
 
@@ -161,7 +164,7 @@ export class Forwarding implements Applicant, Carrier {
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
       this.#exchange.front.flush();
-      channel.release();
+      channel.release(this.#exchange.answered);
       this.#upstream.release(origin);
     }
     return true;
@@ -218,6 +221,9 @@ export class Forwarding implements Applicant, Carrier {
         return this.#giveUp('backlog-full', '', Math.max(1, Math.ceil(queue.timeout / 1000)));
       case 'no-origin':
         return this.#giveUp(this.#lastError === '' ? 'no-origin' : this.#lastError, this.#lastDetail, 1);
+      case 'waiting':
+        this.#waited = true;
+        break;
       default:
     }
   }
@@ -226,7 +232,6 @@ export class Forwarding implements Applicant, Carrier {
     const exchange = this.#exchange;
     const { request } = exchange;
     this.#channel = channel;
-    exchange.connected = this.#rooms.clock.now();
     exchange.state = 'sending';
     channel.carry(request, this.#upstream.target(channel.origin), this);
     if (request.framing === 'none') return;

@@ -30,7 +30,7 @@ export interface Rooms {
 export function handle(exchange: Exchange, rooms: Rooms): void {
   const { request } = exchange;
   if (request.method === 'TRACE' || request.method === 'CONNECT') return refuse(exchange, 'method-refused');
-  if (request.path === undefined) return refuse(exchange, 'bad-target');
+  if (request.climbs) return refuse(exchange, 'bad-target');
   const route = rooms.table.find(request, exchange.front.client.address);
   if (route === undefined) return refuse(exchange, 'no-route');
   exchange.route = route.name;

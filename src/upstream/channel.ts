@@ -103,10 +103,10 @@ export class Channel implements WireOwner {
   }
 
   /** The user is through with it, answer and all: back to the pool if both sides allow that, else closed. */
-  release(): void {
+  release(now: number): void {
     this.#user = null;
     this.wire.bulk = false;
-    if (this.#answerEnded && this.#requestEnded && this.session.reusable && !this.wire.dead) this.pool.give(this);
+    if (this.#answerEnded && this.#requestEnded && this.session.reusable && !this.wire.dead) this.pool.give(this, now);
     else this.close();
   }
 

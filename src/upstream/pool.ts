@@ -59,10 +59,9 @@ export class Pool {
    * @param warm only one used within the last second: for requests that may not be sent twice, so that hardly any of
    * them meets a channel which the origin is closing at this moment
    */
-  take(origin: Origin, warm: boolean): Channel | undefined {
+  take(origin: Origin, warm: boolean, now: number): Channel | undefined {
     const idle = this.#idle.get(origin);
     if (idle === undefined || idle.length === 0) return undefined;
-    const now = this.clock.now();
     if (warm && now - (idle[idle.length - 1] as Channel).idleSince > WARM) return undefined;
     while (idle.length > 0) {
       const channel = idle.pop() as Channel;
@@ -83,8 +82,8 @@ export class Pool {
     this.#open.delete(channel);
   }
 
-  /** Puts a channel back that can carry another exchange. */
-  give(channel: Channel): void {
+  /** Puts a channel back that can carry another exchange; `now` is about the present clock time. */
+  give(channel: Channel, now: number): void {
     const { keepAlive } = this.options;
     let idle = this.#idle.get(channel.origin);
     if (idle === undefined) this.#idle.set(channel.origin, (idle = []));
@@ -95,7 +94,7 @@ export class Pool {
     }
     if (channel.origin.state === 'draining') return channel.close();
     channel.state = 'idle';
-    channel.idleSince = this.clock.now();
+    channel.idleSince = now;
     idle.push(channel);
     this.wheel.arm(channel.timer, limit);
   }

@@ -253,9 +253,15 @@ export function isAuthority(text: string, portRequired: boolean): boolean {
   }
   if (i === text.length) return !portRequired;
   if (text.charCodeAt(i) !== COLON) return false;
-  const port = text.slice(i + 1);
-  if (port === '') return !portRequired;
-  return /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
+  if (++i === text.length) return !portRequired;
+  let port = 0;
+  for (; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+    if (port > 65_535) return false;
+  }
+  return true;
 }
 
 /**
