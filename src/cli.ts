@@ -1,6 +1,85 @@
-import { check } from './config/index.ts';
-import { Sluice } from './sluice.ts';
+/**
+ * The command. Only what the given words need is loaded: `sluice --help` reads neither zod nor the proxy.
+ */
 import { readFileSync } from 'node:fs';
-const c = check(JSON.parse(readFileSync(process.argv[3] as string, 'utf8')));
-if (c.config === undefined) { console.error(c.problems); process.exit(2); }
-const s = new Sluice(c.config); await s.open(); console.log(s.addresses.join(' '));
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { EXIT_USAGE } from './cli/exit.ts';
+
+const EXAMPLES = `
+Examples:
+  sluice 3000 3001                      balance two local servers, listen on 8080
+  sluice proxy --from 8080 --to http://127.0.0.1:3000 --to http://127.0.0.1:3001
+  sluice run                            the sluice.config.* of this folder
+  sluice run proxy.yaml                 a config by name
+  sluice check proxy.yaml               say everything that is wrong with it
+  sluice schema > sluice.schema.json    completion and checks in editors`;
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const program = new Command('sluice')
+  .description('Reverse proxy and load balancer. Give it ports of local servers, or a config.')
+  .version(version, '-V, --version', 'print the version')
+  .argument('[ports...]', 'ports of servers on this machine to balance')
+  .addHelpText('after', EXAMPLES)
+  .showHelpAfterError('(sluice --help shows all commands)')
+  .action(async (ports) => {
+    if (ports.length === 0) return program.help();
+    const { shorthand } = await import('./cli/proxy.ts');
+    await shorthand(ports);
+  });
+
+program
+  .command('run')
+  .description('run a config until SIGTERM or SIGINT')
+  .argument('[file]', 'TypeScript, JavaScript, YAML or JSON; default: sluice.config.* in this folder')
+  .addHelpText('after', '\nSignals: SIGTERM, SIGINT drain and end (twice: at once) · SIGUSR1 opens the log files anew.')
+  .action(async (file) => {
+    const { run } = await import('./cli/run.ts');
+    await run(file);
+  });
+
+program
+  .command('check')
+  .description('check a config and say everything that is wrong with it')
+  .argument('[file]', 'default: sluice.config.* in this folder')
+  .action(async (file) => {
+    const { checkFile } = await import('./cli/run.ts');
+    await checkFile(file);
+  });
+
+program
+  .command('proxy')
+  .description('proxy without a config')
+  .addOption(new Option('--from <address>', 'where to listen: PORT or HOST:PORT').default('8080'))
+  .requiredOption('--to <url...>', 'one or more origins: http://HOST:PORT, HOST:PORT, a port of this machine, unix:/path')
+  .option('--balance <name>', 'how an origin is chosen', 'random-two')
+  .addOption(new Option('--threads <n>', 'threads to use').argParser(parseThreads).default(1))
+  .option('--access-log <target>', 'stdout, stderr, off, or a file', 'stdout')
+  .addHelpText('after', '\nExample:\n  sluice proxy --from 127.0.0.1:8080 --to 3000 --to 3001 --balance least-busy')
+  .action(async (options) => {
+    const { proxy } = await import('./cli/proxy.ts');
+    await proxy(options);
+  });
+
+program
+  .command('schema')
+  .description('print the JSON Schema of configs, for editors')
+  .action(async () => {
+    const { jsonSchema } = await import('./config/index.ts');
+    process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+  });
+
+/** commander ends with 1 for wrong words; ours is 2, so that scripts can tell a typo from a proxy that failed. */
+function endOnUsage(command: { exitOverride(end: (error: { exitCode: number }) => never): unknown }): void {
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
+}
+endOnUsage(program);
+program.commands.forEach(endOnUsage);
+
+await program.parseAsync();
+
+function parseThreads(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('a whole number, 1 or more.');
+  return count;
+}

@@ -97,6 +97,11 @@ export class Sluice {
     return this.#listeners.map((listener) => listener.url);
   }
 
+  /** Logs a defect that nobody caught. */
+  report(error: unknown): void {
+    this.#defect(error);
+  }
+
   /** Writes what the logs still hold and opens their files anew. */
   reopenLogs(): void {
     for (const file of this.#files) file.reopen();

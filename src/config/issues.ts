@@ -191,13 +191,13 @@ class Ground {
 
 /** A value as it can stand in a message: short, and on one line. */
 export function showValue(value: unknown): string {
-  if (value === null) return 'nothing';
+  if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (value instanceof RegExp) return String(value);
-  if (typeof value === 'object') return 'an object';
-  if (typeof value === 'function') return 'a function';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value as number);
-  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+  if (typeof value === 'string')
+    return value.length <= 60 ? JSON.stringify(value) : `${JSON.stringify(value.slice(0, 60))}…`;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 /** `a`, `a or b`, `a, b or c`. */

@@ -21,6 +21,14 @@ export class Answer {
   /** Protocols named by `Upgrade`. */
   upgrade = '';
 
+  /** A copy that stays when the memory of this one is used again. */
+  copy(): Answer {
+    const { fields: _, ...rest } = this;
+    const twin = Object.assign(new Answer(), rest);
+    twin.fields.copy(this.fields);
+    return twin;
+  }
+
   clear(): void {
     this.fields.clear();
     this.status = 0;

@@ -41,6 +41,19 @@ export class Fields {
     this.dropped = 0;
   }
 
+  /** Becomes a copy of another's present state: for whoever has to keep fields whose memory is about to be used again. */
+  copy(other: Fields): void {
+    this.text = other.text;
+    this.count = other.count;
+    this.start = other.start;
+    this.end = other.end;
+    this.added = other.added;
+    this.dropped = other.dropped;
+    this.#at = other.#at.slice();
+    this.#id = other.#id.slice();
+    this.#kept = other.#kept.slice();
+  }
+
   /** Called by a parser for each field it accepted. */
   push(id: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     const index = this.count++;

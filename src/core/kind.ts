@@ -80,3 +80,12 @@ export function oneOrMany<Output, Input>(
     .union([schema, z.array(schema).min(least)])
     .transform((given) => (Array.isArray(given) ? given : [given]) as Output[]) as never;
 }
+
+/** The same option without its default, where a missing value means "as elsewhere". */
+export function withoutDefault<Option extends z.ZodType>(option: Option): z.ZodOptional<Bare<Option>> {
+  const bare = (option instanceof z.ZodDefault ? option.unwrap() : option) as z.ZodType;
+  const { shownDefault: _, ...meta } = option.meta() ?? {};
+  return bare.optional().meta(meta) as never;
+}
+
+type Bare<Option> = Option extends z.ZodDefault<infer Inner extends z.ZodType> ? Inner : Option;

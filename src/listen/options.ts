@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, duration, oneOrMany, size } from '../core/kind.ts';
+import { count, duration, oneOrMany, size, withoutDefault } from '../core/kind.ts';
 import { networkProblem } from '../core/networks.ts';
 import { addressProblem, parseListenAddress, type ListenAddress } from './address.ts';
 
@@ -114,11 +114,11 @@ export const listenerSchema = z
     mode: mode
       .optional()
       .describe('Permissions of a unix socket, as octal digits in quotes. Default: what umask leaves.'),
-    limits: overrides(limitsSchema)
+    limits: overrides(limitsSchema, 'limits')
       .optional()
       .describe('Limits that differ from `limits` at the top, for this listener.'),
-    timeouts: overrides(timeoutsSchema).optional().describe('The same for `timeouts`.'),
-    keepAlive: overrides(clientKeepAliveSchema).optional().describe('The same for `keepAlive`.'),
+    timeouts: overrides(timeoutsSchema, 'timeouts').optional().describe('The same for `timeouts`.'),
+    keepAlive: overrides(clientKeepAliveSchema, 'keepAlive').optional().describe('The same for `keepAlive`.'),
     trustedProxies: trustedProxiesSchema.optional().describe('Replaces `trustedProxies` of the top level.'),
   })
   .meta({ title: 'listen' });
@@ -139,22 +139,17 @@ export interface ListenerOptions {
 }
 
 type Overrides<Shape extends z.ZodRawShape> = z.ZodObject<
-  {
-    [Key in keyof Shape]: z.ZodOptional<
-      Shape[Key] extends z.ZodDefault<infer Inner extends z.ZodType> ? Inner : Shape[Key]
-    >;
-  },
+  { [Key in keyof Shape]: ReturnType<typeof withoutDefault<Extract<Shape[Key], z.ZodType>>> },
   z.core.$strict
 >;
 
 /** The same options without their defaults, so that only what is given overrides. */
-function overrides<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape, z.core.$strict>): Overrides<Shape> {
+function overrides<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape, z.core.$strict>,
+  sameAs: string,
+): Overrides<Shape> {
   const shape = Object.fromEntries(
-    Object.entries(schema.shape).map(([key, option]) => {
-      const bare = option instanceof z.ZodDefault ? (option.unwrap() as z.ZodType) : (option as z.ZodType);
-      const { shownDefault: _, ...meta } = (option as z.ZodType).meta() ?? {};
-      return [key, bare.optional().meta(meta)];
-    }),
+    Object.entries(schema.shape).map(([key, option]) => [key, withoutDefault(option as z.ZodType)]),
   );
-  return z.strictObject(shape).meta(schema.meta() ?? {}) as never;
+  return z.strictObject(shape).meta({ ...schema.meta(), sameAs }) as never;
 }

@@ -7,6 +7,8 @@ import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
+import { HeldAnswer } from './held.ts';
+import type { Hooks } from './hooks.ts';
 import { refuse, type Rooms } from './proxy.ts';
 import { Tunnel } from './tunnel.ts';
 import { Upload } from './upload.ts';
@@ -43,6 +45,8 @@ export class Forwarding implements Applicant, Carrier {
   #ended = false;
   #over = false;
   #waited = false;
+  /** The answer waits for a hook. */
+  #held: HeldAnswer | null = null;
   #lastError: ErrorCode | '' = '';
   #lastDetail = '';
 
@@ -130,23 +134,27 @@ export class Forwarding implements Applicant, Carrier {
   head(answer: Answer): void {
     const exchange = this.#exchange;
     exchange.answered = this.#rooms.clock.now();
-    this.#answered = true;
     for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
     const { balancer } = this.#upstream;
     if (balancer.stamp !== undefined) {
       const cookie = balancer.stamp(this.key, this.#origin as Origin);
       if (cookie !== undefined) answer.fields.append('Set-Cookie', cookie);
     }
-    exchange.front.answer(answer);
-    if (answer.status === 101) this.#startTunnel();
+    if (this.#rooms.hooks?.onResponse === true && !this.#askHook(answer, this.#rooms.hooks)) return;
+    this.#answer(answer);
   }
 
   body(buffer: Buffer, start: number, end: number): void {
-    if (this.#tunnel !== null) this.#tunnel.fromOrigin(buffer, start, end);
+    if (this.#held !== null) this.#held.body(buffer, start, end);
+    else if (this.#tunnel !== null) this.#tunnel.fromOrigin(buffer, start, end);
     else this.#exchange.front.body(buffer, start, end);
   }
 
   end(trailers: string): void {
+    if (this.#held !== null) {
+      this.#held.trailers = trailers;
+      return;
+    }
     if (this.#tunnel !== null) return this.#tunnel.originEnded();
     this.#ended = true;
     this.#channel?.answerEnded();
@@ -156,6 +164,7 @@ export class Forwarding implements Applicant, Carrier {
   }
 
   flush(): boolean {
+    if (this.#held !== null) return false;
     if (this.#tunnel !== null) return this.#tunnel.flushClient();
     if (!this.#ended) return this.#exchange.front.flush();
     if (!this.#over) {
@@ -175,6 +184,7 @@ export class Forwarding implements Applicant, Carrier {
     if (this.#tunnel !== null) return this.#tunnel.cut();
     const channel = this.#channel;
     const origin = this.#leave();
+    this.#held = null;
     channel?.abandon();
     if (!this.#over) {
       this.#lastError = code;
@@ -209,6 +219,47 @@ export class Forwarding implements Applicant, Carrier {
   }
 
   // ---- inside
+
+  #answer(answer: Answer): void {
+    this.#answered = true;
+    this.#exchange.front.answer(answer);
+    if (answer.status === 101) this.#startTunnel();
+  }
+
+  /** True when the hook is over and the answer may go on now. */
+  #askHook(answer: Answer, hooks: Hooks): boolean {
+    let held: HeldAnswer | null = null;
+    const go = (error?: unknown): void => {
+      this.#held = null;
+      if (held === null || this.#over) return;
+      if (error !== undefined) return this.#hookFailed(error);
+      this.#answer(held.answer);
+      for (const piece of held.pieces) this.body(piece, 0, piece.length);
+      if (held.trailers !== null) this.end(held.trailers);
+      const channel = this.#channel;
+      if (this.flush()) channel?.resume();
+    };
+    try {
+      const copy = answer.copy();
+      if (hooks.answer(this.#exchange, copy, go)) {
+        answer.fields.copy(copy.fields);
+        return true;
+      }
+      this.#held = held = new HeldAnswer(copy);
+    } catch (error) {
+      this.#hookFailed(error);
+    }
+    return false;
+  }
+
+  #hookFailed(error: unknown): void {
+    this.#rooms.defect(error);
+    const channel = this.#channel;
+    const origin = this.#leave();
+    channel?.abandon();
+    this.#giveUp('hook-failed', '');
+    if (origin !== null) this.#upstream.release(origin);
+  }
 
   /** Asks for a slot: now, in the backlog, or not at all. */
   #apply(): void {

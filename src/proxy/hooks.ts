@@ -1,7 +1,10 @@
 import type { Answer } from '../core/answer.ts';
+import { isFieldValue, isToken } from '../core/bytes.ts';
 import type { Exchange } from '../core/exchange.ts';
+import type { Fields } from '../core/fields.ts';
 
-/** A request as an embedding program sees it: facts to read, fields to read and change. Valid until the hook is over. */
+/** A request as an embedding program sees it: facts to read, fields to read and change. Valid until the hook is over;
+ * an `async` hook is over when its promise is. */
 export interface HookRequest {
   readonly method: string;
   /** As the client sent it. */
@@ -48,12 +51,167 @@ export interface HookFunctions {
   onResponse?(response: HookResponse): void | Promise<void>;
 }
 
-/** What the line needs of hooks; `embed/hooks.ts` makes it of `HookFunctions`. */
+/** What the line needs of hooks. */
 export interface Hooks {
   readonly onRequest: boolean;
   readonly onResponse: boolean;
   /** Runs the request hook, then `go`: at once when the hook is synchronous. Does not call `go` when the hook answered. */
   request(exchange: Exchange, go: (error?: unknown) => void): void;
-  /** Runs the response hook. True when it is over already; false when `go` will be called. */
+  /** Runs the response hook. True when it is over already; false when `go` will be called. Throws what the hook throws. */
   answer(exchange: Exchange, answer: Answer, go: (error?: unknown) => void): boolean;
+}
+
+/** Makes an embedding program's functions fit the line; `null` when there are none, so that they cost nothing. */
+export function makeHooks(functions: HookFunctions): Hooks | null {
+  const { onRequest, onResponse } = functions;
+  if (onRequest === undefined && onResponse === undefined) return null;
+  return {
+    onRequest: onRequest !== undefined,
+    onResponse: onResponse !== undefined,
+    request(exchange, go) {
+      const proceed = (own: void | HookAnswer): void => {
+        if (exchange.state === 'done') return;
+        if (own === undefined) return go();
+        try {
+          answerFrom(exchange, own);
+        } catch (error) {
+          go(error);
+        }
+      };
+      let made: void | HookAnswer | Promise<void | HookAnswer>;
+      try {
+        made = onRequest?.call(functions, new RequestView(exchange));
+      } catch (error) {
+        return go(error ?? new Error('the hook threw nothing'));
+      }
+      if (made instanceof Promise) made.then(proceed, (error: unknown) => go(error ?? new Error('rejected')));
+      else proceed(made);
+    },
+    answer(exchange, answer, go) {
+      const view: HookResponse = {
+        status: answer.status,
+        request: new RequestView(exchange),
+        origin: exchange.origin?.name ?? '',
+        headers: new FieldsView(answer.fields, exchange),
+      };
+      const made = onResponse?.call(functions, view);
+      if (!(made instanceof Promise)) return true;
+      made.then(
+        () => go(),
+        (error: unknown) => go(error ?? new Error('rejected')),
+      );
+      return false;
+    },
+  };
+}
+
+function answerFrom(exchange: Exchange, own: HookAnswer): void {
+  if (!Number.isInteger(own.status) || own.status < 200 || own.status > 599) {
+    throw new TypeError(`a hook answered with status ${own.status}; it has to be 200 to 599`);
+  }
+  let lines = '';
+  for (const [name, value] of Object.entries(own.headers ?? {})) {
+    checkField(name, value);
+    lines += `${name}: ${value}\r\n`;
+  }
+  exchange.front.respond(own.status, lines, Buffer.from(own.body ?? '').latin1Slice());
+}
+
+class RequestView implements HookRequest {
+  readonly #exchange: Exchange;
+  readonly headers: HookFields;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.headers = new FieldsView(exchange.request.fields, exchange);
+  }
+
+  get method(): string {
+    return alive(this.#exchange).request.method;
+  }
+
+  get target(): string {
+    return alive(this.#exchange).request.target;
+  }
+
+  get path(): string {
+    return alive(this.#exchange).request.path ?? '';
+  }
+
+  get query(): string {
+    return alive(this.#exchange).request.query;
+  }
+
+  get host(): string {
+    return alive(this.#exchange).request.host;
+  }
+
+  get remoteAddress(): string {
+    return this.#exchange.front.client.address;
+  }
+
+  get id(): string {
+    return this.#exchange.id;
+  }
+}
+
+/** Fields that frame the message: the codec writes them, a hook may only read them. */
+const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'upgrade', 'keep-alive', 'te', 'trailer']);
+
+/** A request's memory serves another one after its end: a hook that outlives its request must not reach into that. */
+function alive(exchange: Exchange): Exchange {
+  if (exchange.state === 'done') throw new Error('this request is over: its client has left, or it was answered');
+  return exchange;
+}
+
+class FieldsView implements HookFields {
+  readonly #fields: Fields;
+  readonly #exchange: Exchange;
+
+  constructor(fields: Fields, exchange: Exchange) {
+    this.#fields = fields;
+    this.#exchange = exchange;
+  }
+
+  get(name: string): string | undefined {
+    return this.#live().get(name);
+  }
+
+  getAll(name: string): string[] {
+    return this.#live().getAll(name);
+  }
+
+  set(name: string, value: string): void {
+    checkChange(name, value);
+    this.#live().set(name, value);
+  }
+
+  append(name: string, value: string): void {
+    checkChange(name, value);
+    this.#live().append(name, value);
+  }
+
+  delete(name: string): void {
+    checkChange(name, '');
+    this.#live().delete(name);
+  }
+
+  entries(): [name: string, value: string][] {
+    return this.#live().entries();
+  }
+
+  #live(): Fields {
+    alive(this.#exchange);
+    return this.#fields;
+  }
+}
+
+function checkChange(name: string, value: string): void {
+  checkField(name, value);
+  if (FRAMING.has(name.toLowerCase())) throw new TypeError(`${name} belongs to the connection: a hook cannot change it`);
+}
+
+function checkField(name: string, value: string): void {
+  if (!isToken(name)) throw new TypeError(`${JSON.stringify(name)} is not a field name`);
+  if (!isFieldValue(value)) throw new TypeError(`the value of ${name} has a character that a field cannot have`);
 }

@@ -13,9 +13,9 @@ export interface RegexPattern {
 /** The object form, and a RegExp. */
 export const regexSchema: z.ZodType<RegexPattern, { regex: string } | RegExp> = z
   .union([
-    z.strictObject({
-      regex: z.string().min(1).describe('A regular expression in RE2 syntax, found anywhere in the text.'),
-    }),
+    z
+      .strictObject({ regex: z.string().min(1).describe('A regular expression in RE2 syntax, found anywhere in the text.') })
+      .meta({ form: '{ regex }' }),
     z.instanceof(RegExp).meta({ scriptOnly: true }),
   ])
   .transform((given, context) =>

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, duration, size } from '../core/kind.ts';
+import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { isOriginProblem, parseOrigin } from './origin-url.ts';
 
@@ -112,9 +112,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<OriginOption
       url: url.describe('Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, or `unix:/path`.'),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
       backup: z.boolean().default(false).describe('Asked only when no other origin is usable.'),
-      maxConnections: count(`${maxConnections} Default: the upstream's.`, 'off', { least: 1 })
-        .unwrap()
-        .optional() as never as z.ZodOptional<z.ZodType<number, string | number>>,
+      maxConnections: withoutDefault(count(`${maxConnections} Default: the upstream's.`, 'off', { least: 1 })),
     })
     .meta({ title: 'origin' });
   return z.union([url, long]).transform((given): OriginOptions => {

@@ -1,0 +1,46 @@
+import { check, showProblems } from '../config/index.ts';
+import { die, EXIT_USAGE } from './exit.ts';
+import { serve } from './serve.ts';
+
+interface ProxyOptions {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly balance: string;
+  readonly threads: number;
+  readonly accessLog: string;
+}
+
+/** `sluice proxy --from ADDRESS --to URL…` */
+export async function proxy(options: ProxyOptions): Promise<void> {
+  const checked = check({
+    listen: /^\d+$/.test(options.from) ? Number(options.from) : options.from,
+    upstreams: { origins: { origins: options.to, balance: options.balance } },
+    threads: options.threads,
+    log: { access: options.accessLog },
+  });
+  if (checked.config === undefined) {
+    // The places of a config mean nothing to who gave words; the messages do.
+    return die(EXIT_USAGE, showProblems(checked.problems.map(({ code, message, path }) => ({ code, message, path }))));
+  }
+  await serve(checked.config);
+}
+
+/** How many ports above 8080 are tried. */
+const TRIES = 20;
+
+/** `sluice 3000 3001`: listens on 8080, or the next free port. */
+export async function shorthand(ports: readonly string[]): Promise<void> {
+  for (const port of ports) {
+    if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+      die(EXIT_USAGE, `${JSON.stringify(port)} is neither a command nor a port (sluice --help shows all commands)`);
+    }
+  }
+  for (let listen = 8080; ; listen++) {
+    const checked = check({ listen, upstreams: { origins: { origins: ports.map(Number) } } });
+    if (checked.config === undefined) return die(EXIT_USAGE, showProblems(checked.problems));
+    if (await serve(checked.config, listen < 8080 + TRIES)) {
+      if (listen > 8080) process.stderr.write(`sluice: 8080 is taken, so it is ${listen}\n`);
+      return;
+    }
+  }
+}

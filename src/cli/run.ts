@@ -1,0 +1,39 @@
+import { type Checked, findConfig, load, showProblems } from '../config/index.ts';
+import type { Config } from '../config/config.ts';
+import { die, EXIT_USAGE } from './exit.ts';
+import { serve } from './serve.ts';
+
+/** `sluice run [FILE]` */
+export async function run(file: string | undefined): Promise<void> {
+  const { config } = await read(file);
+  await serve(config);
+}
+
+/** `sluice check [FILE]` */
+export async function checkFile(file: string | undefined): Promise<void> {
+  const { config, name } = await read(file);
+  const upstreams = Object.values(config.upstreams);
+  const origins = upstreams.reduce((count, { origins: list }) => count + list.length, 0);
+  process.stdout.write(
+    `${name}: good. ${count(config.listen.length, 'listener')}, ${count(config.routes.length, 'route')}, ` +
+      `${count(upstreams.length, 'upstream')} with ${count(origins, 'origin')}.\n`,
+  );
+}
+
+async function read(file: string | undefined): Promise<{ config: Config; name: string }> {
+  const found = file ?? (await findConfig('.'));
+  if (typeof found !== 'string') return fail(found);
+  const checked = await load(found);
+  if (checked.config === undefined) return fail(checked);
+  return { config: checked.config, name: found };
+}
+
+function fail(checked: Extract<Checked, { config?: undefined }>): never {
+  const { length } = checked.problems;
+  const summary = length === 1 ? '' : `\n\n${length} problems; nothing was started.`;
+  return die(EXIT_USAGE, showProblems(checked.problems) + summary);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

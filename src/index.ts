@@ -1,0 +1,64 @@
+/**
+ * @module sluice as a library: a reverse proxy inside your own process. Installs no signal handlers, keeps no globals,
+ * and says nothing on stdout unless the config asks for an access log.
+ */
+import { check, type ConfigInput, showProblems, type Problem } from './config/index.ts';
+import { type HookFunctions, makeHooks } from './proxy/hooks.ts';
+import { Sluice } from './sluice.ts';
+
+export { defineConfig } from './config/index.ts';
+export type { BalanceInput, ConfigInput, Problem, RouteInput, UpstreamInput } from './config/index.ts';
+export type { HookAnswer, HookFields, HookFunctions, HookRequest, HookResponse } from './proxy/hooks.ts';
+export { SluiceError, type ErrorCode } from './core/errors.ts';
+
+/** A running proxy. `await using` closes it. */
+export interface RunningSluice extends AsyncDisposable {
+  /** Where it listens, in the config's order: `http://127.0.0.1:8080`, `unix:/path`. */
+  readonly addresses: readonly string[];
+  /** Opens log files anew, after a rotation has moved them. */
+  reopenLogs(): void;
+  /**
+   * Stops accepting, lets requests in hand end, cuts the rest after `grace` milliseconds (default: the config's
+   * `timeouts.drain`, 30 s; 0 cuts at once). Resolves when everything is closed.
+   */
+  close(grace?: number): Promise<void>;
+}
+
+/** The config is wrong. `problems` has every fault; `message` shows them all. */
+export class ConfigError extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(`the config is wrong:\n${showProblems(problems)}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Starts a proxy in this process.
+ *
+ *     const proxy = await createSluice({ listen: 0, upstreams: { app: { origins: ['http://127.0.0.1:3000'] } } });
+ *     console.log(proxy.addresses[0]);
+ *     await proxy.close();
+ *
+ * The access log is off unless `log.access` is set. Throws `ConfigError`, or the system's error when an address cannot
+ * be bound (`EADDRINUSE`, `EACCES`).
+ */
+export async function createSluice<const Name extends string>(
+  config: ConfigInput<Name>,
+  hooks: HookFunctions = {},
+): Promise<RunningSluice> {
+  const checked = check({ ...config, log: { access: 'off', ...config.log } });
+  if (checked.config === undefined) throw new ConfigError(checked.problems);
+  const sluice = new Sluice(checked.config, { hooks: makeHooks(hooks) });
+  await sluice.open();
+  return {
+    get addresses() {
+      return sluice.addresses;
+    },
+    reopenLogs: () => sluice.reopenLogs(),
+    close: (grace) => sluice.close(grace),
+    [Symbol.asyncDispose]: () => sluice.close(),
+  };
+}
