@@ -1,6 +1,6 @@
 import { complete, type Config } from './config.ts';
 import { crossCheck } from './cross.ts';
-import { complaints, type Complaint } from './issues.ts';
+import { complaints, repaired, type Complaint } from './issues.ts';
 import { findSpan, position, type Source } from './place.ts';
 import type { Problem } from './problems.ts';
 import type { Finding } from './reading.ts';
@@ -15,12 +15,14 @@ export type Checked =
  * Checks a config and fills in its defaults. With a `source`, problems tell the place in its text; `findings` are those
  * that reading it has brought up already. Throws nothing.
  */
-export function check(input: unknown, source?: Source, findings: readonly Finding[] = []): Checked {
+export function check(given: unknown, source?: Source, findings: readonly Finding[] = []): Checked {
+  return checkConfig(withoutExtras(given), source, findings);
+}
+
+function checkConfig(input: unknown, source: Source | undefined, findings: readonly Finding[]): Checked {
   const result = configSchema.safeParse(input);
-  const found: Complaint[] = [
-    ...(result.success ? [] : complaints(result.error.issues, configSchema, input)),
-    ...crossCheck(input),
-  ];
+  const typed = result.success ? [] : complaints(result.error.issues, configSchema, input);
+  const found = [...typed, ...crossCheck(repaired(input, typed))];
   const problems = [
     ...findings.map((finding) => problemAt(finding, source as Source)),
     ...found.map((complaint) => problemOf(complaint, source)),
@@ -28,6 +30,12 @@ export function check(input: unknown, source?: Source, findings: readonly Findin
   if (problems.length > 0) return { problems: inOrder(problems) as [Problem, ...Problem[]] };
   if (!result.success) throw new Error('the schema refused a config and said nothing', { cause: result.error });
   return { config: complete(result.data) };
+}
+
+/** Keys of the top level that start with `x-` are the user's own: a place for anchors and notes. */
+function withoutExtras(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
+  return Object.fromEntries(Object.entries(given).filter(([key]) => !key.startsWith('x-')));
 }
 
 /** A finding of a reader, with its place. */
@@ -38,7 +46,11 @@ export function problemAt({ code, message, span }: Finding, source: Source): Pro
 function problemOf({ code, message, path, at = 'value', within }: Complaint, source: Source | undefined): Problem {
   if (source === undefined) return { code, message, path };
   const { file, text, root } = source;
-  if (root === undefined || path.length === 0) return { code, message, path, file };
+  if (root === undefined) return { code, message, path, file };
+  if (path.length === 0) {
+    const { start } = root.value;
+    return { code, message, path, file, ...position(text, { start, end: start + 1 }) };
+  }
   return { code, message, path, file, ...position(text, findSpan(root, path, at, text, within)) };
 }
 

@@ -37,7 +37,8 @@ function listeners(listen: unknown): Complaint[] {
     const clash = seen.find((other) => overlap(other.address, address));
     if (clash !== undefined) {
       const other = showListenAddress(clash.address);
-      const why = other === shown ? `${shown} is here already` : `${shown} is part of ${other}`;
+      const why =
+        other === shown ? `${shown} is here already` : `${other} and ${shown} overlap: only one can be opened`;
       found.push({ code: 'config/duplicate-listener', message: `${showPath(path)}: ${why}`, path });
     } else if (seen.some((other) => other.name === name)) {
       const message = `${showPath(path)}: another listener has the name ${JSON.stringify(name)}`;

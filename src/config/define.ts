@@ -8,6 +8,8 @@ export type RouteInput<Name extends string = string> = Omit<AnyRoute, 'to'> & { 
 export type ConfigInput<Name extends string = string> = Omit<TopInput, 'upstreams' | 'routes'> & {
   upstreams?: { readonly [Key in Name]: UpstreamInput };
   routes?: readonly RouteInput<NoInfer<Name>>[];
+  /** The user's own, such as a place for YAML anchors; not looked at. */
+  readonly [Extra: `x-${string}`]: unknown;
 };
 
 /**

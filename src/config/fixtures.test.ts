@@ -16,7 +16,8 @@ const FOLDER = join(import.meta.dirname, 'fixtures');
 const WRITE = process.env['SLUICE_WRITE_FIXTURES'] === '1';
 
 /** Heading, language, config, and the expected text when there is one already. */
-const CASE = /^## (?<title>.+)\n\n```(?<language>\w+)\n(?<config>[^]*?)^```\n(?:\n```text\n(?<expected>[^]*?)^```\n)?/gm;
+const CASE =
+  /^## (?<title>.+)\n\n```(?<language>\w+)\n(?<config>[^]*?)^```\n(?:\n```text\n(?<expected>[^]*?)^```\n)?/gm;
 
 interface Case {
   readonly title: string;
@@ -82,7 +83,7 @@ test('the corpus is large enough', () => {
 });
 
 test('the JSON Schema takes every good config', () => {
-  const schema = z.fromJSONSchema(jsonSchema() as never);
+  const schema = z.fromJSONSchema(jsonSchema());
   for (const { title, language, config } of casesOf(readFileSync(join(FOLDER, 'good.md'), 'utf8'))) {
     if (language !== 'yaml' && language !== 'json') continue;
     const result = schema.safeParse(parse(config, { merge: true }));

@@ -14,7 +14,7 @@ export interface Complaint {
   readonly within?: string;
   /** Of a missing option: its key. Of an unknown key: the path it stands at and the key that was probably meant. */
   readonly missing?: string;
-  readonly meant?: string;
+  readonly meant?: { readonly at: PropertyPath; readonly key: string };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -31,26 +31,27 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** What people write who come from other proxies. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  backends: 'upstreams',
-  clusters: 'upstreams',
-  pools: 'upstreams',
-  services: 'upstreams',
-  servers: 'origins',
-  targets: 'origins',
-  port: 'listen',
-  bind: 'listen',
-  rules: 'routes',
-  locations: 'routes',
-  proxyPass: 'to',
-  target: 'to',
-  upstream: 'to',
-  workers: 'threads',
-  lb: 'balance',
-  loadBalancer: 'balance',
-  policy: 'balance',
-  maxConns: 'maxConnections',
-  algorithm: 'balance',
+const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  backends: ['upstreams'],
+  clusters: ['upstreams'],
+  pools: ['upstreams'],
+  services: ['upstreams'],
+  servers: ['origins'],
+  targets: ['origins'],
+  port: ['listen', 'address'],
+  bind: ['listen', 'address'],
+  rules: ['routes'],
+  locations: ['routes'],
+  proxyPass: ['to'],
+  target: ['to'],
+  upstream: ['to', 'upstreams'],
+  workers: ['threads'],
+  lb: ['balance'],
+  loadBalancer: ['balance'],
+  algorithm: ['balance'],
+  policy: ['balance'],
+  maxConns: ['maxConnections'],
+  code: ['status'],
 };
 
 interface Params {
@@ -65,10 +66,33 @@ export function complaints(issues: readonly Issue[], schema: z.ZodType, input: u
   const ground = new Ground(schema, input);
   const found = issues.flatMap((issue) => ground.complaint(issue, []));
   // What is missing may be there under a name that has been complained about.
-  return found.filter(
-    (one) =>
-      one.missing === undefined || !found.some((other) => other.meant === `${showPath(one.path)} ${one.missing}`),
-  );
+  return found.filter(({ missing, path }) => {
+    return (
+      missing === undefined ||
+      !found.some(({ meant }) => meant?.key === missing && showPath(meant.at) === showPath(path))
+    );
+  });
+}
+
+/** The input with mistyped keys put right, so that what is said next is not about what is missing because of them. */
+export function repaired(input: unknown, found: readonly Complaint[]): unknown {
+  let made = input;
+  for (const { meant, path } of found) {
+    if (meant !== undefined) made = renamed(made, meant.at, path.at(-1) as string, meant.key);
+  }
+  return made;
+}
+
+function renamed(input: unknown, at: PropertyPath, from: string, to: string): unknown {
+  if (typeof input !== 'object' || input === null) return input;
+  const [part, ...rest] = at;
+  if (part === undefined) {
+    const { [from]: value, ...others } = input as Record<string, unknown>;
+    return { [to]: value, ...others };
+  }
+  if (Array.isArray(input))
+    return input.map((item, i) => (i === part ? renamed(item, rest, from, to) : (item as unknown)));
+  return { ...input, [part]: renamed((input as Record<string, unknown>)[part], rest, from, to) };
 }
 
 /** What all complaints about one config are made from. */
@@ -88,10 +112,9 @@ class Ground {
       case 'unrecognized_keys':
         return issue.keys.map((key) => this.#unknownKey(path, key));
       case 'invalid_key': {
-        const [inner] = issue.issues;
-        return [
-          { code: 'config/bad-name', message: this.#say(path, inner?.message ?? issue.message), path, at: 'key' },
-        ];
+        const text = issue.issues[0]?.message ?? issue.message;
+        const message = this.#say(path, text, undefined, JSON.stringify(path.at(-1)));
+        return [{ code: 'config/bad-name', message, path, at: 'key' }];
       }
       case 'custom': {
         const { code = codeFor(issue.message), within, near = [] } = (issue.params ?? {}) as Params;
@@ -118,24 +141,26 @@ class Ground {
     const here = schemasAt(this.#schema, path, this.#input).flatMap(forms);
     const known = formsFor(here, this.#valueAt(path)).flatMap((form) => Object.keys(shapeOf(form)));
     const foreign = Object.hasOwn(FOREIGN, key) ? FOREIGN[key] : undefined;
-    const meant = nearest(key, known) ?? (known.includes(foreign as string) ? foreign : undefined);
-    const elsewhere = options(this.#schema).find((option) => option.key === key && option.path.includes('.'))?.path;
+    const meant = nearest(key, known) ?? foreign?.find((one) => known.includes(one));
+    const elsewhere = options(this.#schema)
+      .filter((option) => option.key === key && option.above !== '')
+      .map((option) => option.above);
     const place = path.length === 0 ? '' : ` in ${showPath(path)}`;
     const message =
       `unknown option ${JSON.stringify(key)}${place}` +
       (meant !== undefined
         ? `; did you mean ${JSON.stringify(meant)}?`
-        : elsewhere !== undefined
-          ? `; it belongs in ${elsewhere.slice(0, elsewhere.lastIndexOf('.'))}`
+        : elsewhere.length > 0
+          ? `; it belongs in ${oneOf([...new Set(elsewhere)])}`
           : `; known: ${known.join(', ')}`);
     const complaint: Complaint = { code: 'config/unknown-key', message, path: [...path, key], at: 'key' };
-    return meant === undefined ? complaint : { ...complaint, meant: `${showPath(path)} ${meant}` };
+    return meant === undefined ? complaint : { ...complaint, meant: { at: path, key: meant } };
   }
 
   /** The value is of a type, or one of a few, that the option does not take. */
   #wrongKind(path: PropertyPath): Complaint {
     const value = this.#valueAt(path);
-    if (value === undefined && path.length > 0) return this.#missing(path);
+    if (value === undefined && typeof path.at(-1) === 'string') return this.#missing(path);
     const schemas = schemasAt(this.#schema, path, this.#input);
     const meta = Object.assign({}, ...schemas.map(metaOf)) as { wanted?: string; aliases?: Record<string, string> };
     const kinds = schemas.flatMap(forms);
@@ -171,10 +196,10 @@ class Ground {
   }
 
   /** `upstreams.app.balance: expected …, not …; did you mean …?` */
-  #say(path: PropertyPath, text: string, meant?: string): string {
+  #say(path: PropertyPath, text: string, meant?: string, found = this.#shown(path)): string {
     const place = path.length === 0 ? '' : `${showPath(path)}: `;
-    const found = text.startsWith('expected ') ? `, not ${this.#shown(path)}` : '';
-    return `${place}${text}${found}${meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`}`;
+    const but = text.startsWith('expected ') ? `, not ${found}` : '';
+    return `${place}${text}${but}${meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`}`;
   }
 
   #shown(path: PropertyPath): string {
@@ -191,7 +216,8 @@ class Ground {
 
 /** A value as it can stand in a message: short, and on one line. */
 export function showValue(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
+  if (value === null) return 'nothing';
+  if (value === undefined) return 'undefined';
   if (Array.isArray(value)) return 'a list';
   if (value instanceof RegExp) return String(value);
   if (typeof value === 'string')
@@ -218,6 +244,8 @@ function fits(issues: readonly Issue[]): boolean {
   return issues.every((issue) => {
     if (issue.path.length > 0) return true;
     if (issue.code === 'invalid_union') return bestBranch(issue.errors) !== undefined;
+    // Conditions in code say themselves that the type is another one.
+    if (issue.code === 'custom') return issue.params?.['misfit'] !== true;
     return issue.code !== 'invalid_type' && issue.code !== 'invalid_value';
   });
 }

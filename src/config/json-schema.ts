@@ -1,16 +1,35 @@
 import { z } from 'zod';
+import { parseCount, parseDuration, parseSize } from '../core/units.ts';
 import { configSchema } from './schema.ts';
 
 type Node = Record<string, unknown>;
 
 /** What the schemas say to other parts of this program, and editors need not know. */
-const OURS = ['shownDefault', 'unit', 'wanted', 'least', 'most', 'off', 'aliases', 'values', 'secret', 'sameAs', 'form'];
+const OURS = [
+  'shownDefault',
+  'unit',
+  'wanted',
+  'least',
+  'most',
+  'off',
+  'aliases',
+  'values',
+  'secret',
+  'sameAs',
+  'form',
+];
 
 /** Text forms of numbers with units; loose where an editor need not be strict. */
 const PATTERNS: Readonly<Record<string, string>> = {
   duration: '^(?:off|none|\\s*[0-9]+(?:\\.[0-9]+)?\\s*[A-Za-z]*\\s*)$',
   size: '^(?:off|none|\\s*[0-9]+(?:\\.[0-9]+)?\\s*[A-Za-z]*\\s*)$',
   count: '^(?:off|none|[0-9]+)$',
+};
+
+const parsers: Readonly<Record<string, (value: string | number) => number | undefined>> = {
+  duration: parseDuration,
+  size: parseSize,
+  count: parseCount,
 };
 
 /**
@@ -20,7 +39,8 @@ const PATTERNS: Readonly<Record<string, string>> = {
 export function jsonSchema(): Record<string, unknown> {
   const made = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Node;
   const { $schema, ...rest } = clean(made);
-  return { $schema, title: 'sluice configuration', ...rest };
+  // As in `check`: keys with x- are the user's own.
+  return { $schema, title: 'sluice configuration', ...rest, patternProperties: { '^x-': {} } };
 }
 
 function clean(node: Node): Node {
@@ -44,8 +64,8 @@ function clean(node: Node): Node {
   const { unit, shownDefault, least, off } = node;
   if (shownDefault !== undefined) made['default'] = shownDefault;
   if (typeof unit === 'string') {
-    made['pattern'] = off === false ? (PATTERNS[unit] as string).replace('off|none|', '') : PATTERNS[unit];
-    made['minimum'] = typeof least === 'number' ? least : 0;
+    made['pattern'] = off === false ? PATTERNS[unit].replace('off|none|', '') : PATTERNS[unit];
+    made['minimum'] = parsers[unit]?.((least ?? 0) as string | number) ?? 0;
   }
   return made;
 }

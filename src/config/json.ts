@@ -1,5 +1,5 @@
-import type { Place, Span } from './place.ts';
-import type { Finding, Reading } from './reading.ts';
+import { position, type Place, type Span } from './place.ts';
+import { twice, type Finding, type Reading } from './reading.ts';
 
 /** Far more than a config needs, far less than the stack holds. */
 const DEEPEST = 200;
@@ -66,8 +66,8 @@ class JsonReader {
       if (this.#text[start] !== '"') this.#stop('expected a key in double quotes', start);
       const name = this.#string(start);
       const key = { start, end: this.#at };
-      if (parts.has(name))
-        this.problems.push({ code: 'config/duplicate-key', message: 'this key is here already', span: key });
+      const first = parts.get(name)?.key;
+      if (first !== undefined) this.problems.push(twice(name, key, position(this.#text, first).line));
       this.#space();
       if (this.#text[this.#at] !== ':') this.#stop('expected a colon after the key', this.#at);
       this.#at++;

@@ -24,17 +24,23 @@ export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'yaml',
  * the end of its name. Of a folder, the config in it. `file` is what problems call it.
  */
 export async function load(file: string): Promise<Checked> {
+  const end = extname(file);
+  let text: string;
+  let changed: number;
   try {
-    if ((await stat(file)).isDirectory()) {
+    const status = await stat(file);
+    if (status.isDirectory()) {
       const found = await findConfig(file);
       return typeof found === 'string' ? await load(found) : found;
     }
-    if (SCRIPTS.includes(extname(file))) return await loadScript(file);
-    const read = YAML.includes(extname(file)) ? readYaml : extname(file) === '.json' ? readJson : undefined;
-    if (read !== undefined) return checkReading(file, await readFile(file, 'utf8'), read);
+    changed = status.mtimeMs;
+    text = await readFile(file, 'utf8');
   } catch (error) {
     return failed(await fileProblem(file, error as NodeJS.ErrnoException));
   }
+  if (SCRIPTS.includes(end)) return loadScript(file, text, changed);
+  if (YAML.includes(end)) return checkReading(file, text, readYaml);
+  if (end === '.json') return checkReading(file, text, readJson);
   const message = 'the end of the name does not tell the format: .ts, .mts, .js, .mjs, .yaml, .yml and .json do';
   return failed(problem('config/unknown-format', message, file));
 }
@@ -57,11 +63,6 @@ export async function findConfig(folder: string): Promise<string | Extract<Check
   );
 }
 
-/** Checks a text that has been read from somewhere else. */
-export function checkText(file: string, text: string): Checked {
-  return checkReading(file, text, extname(file) === '.json' ? readJson : readYaml);
-}
-
 function checkReading(file: string, text: string, read: (text: string) => Reading): Checked {
   const { value, root, problems } = read(text);
   const source: Source = { file, text, root };
@@ -69,12 +70,10 @@ function checkReading(file: string, text: string, read: (text: string) => Readin
   return { problems: problems.map((one) => problemAt(one, source)) as [Problem, ...Problem[]] };
 }
 
-async function loadScript(file: string): Promise<Checked> {
-  const text = await readFile(file, 'utf8');
-  const { mtimeMs } = await stat(file);
+async function loadScript(file: string, text: string, changed: number): Promise<Checked> {
   const url = pathToFileURL(resolve(file));
   // A query makes Node read a changed file again; the modules it imports are not.
-  url.search = `?${Math.round(mtimeMs)}`;
+  url.search = `?${Math.round(changed)}`;
   const ran = await runScript(url.href, text);
   if ('message' in ran) return { problems: [problemAt(ran, { file, text })] };
   return check(ran.value, { file, text, root: placesInScript(text) });

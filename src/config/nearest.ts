@@ -6,7 +6,9 @@ export function nearest(given: string, names: Iterable<string>): string | undefi
   let best: string | undefined;
   let least = most + 1;
   for (const name of names) {
-    const away = distance(plain, normal(name));
+    const other = normal(name);
+    const away =
+      plain.length > 2 && other.startsWith(plain) ? Math.min(1, other.length - plain.length) : distance(plain, other);
     if (away < least) {
       least = away;
       best = name;

@@ -19,3 +19,12 @@ export interface Reading {
 export function lower(message: string): string {
   return /^[A-Z][a-z]*\b/.test(message) ? message.slice(0, 1).toLowerCase() + message.slice(1) : message;
 }
+
+/** A key that an object has already. */
+export function twice(name: string, span: Span, firstLine: number): Finding {
+  return {
+    code: 'config/duplicate-key',
+    message: `${JSON.stringify(name)} is given twice, first on line ${firstLine}`,
+    span,
+  };
+}

@@ -59,21 +59,30 @@ export function metaOf(schema: z.ZodType): Readonly<Record<string, unknown>> {
 
 /** An option of the config, wherever it is. */
 export interface Option {
-  /** `upstreams.NAME.origins[].weight` */
-  readonly path: string;
   readonly key: string;
+  /** The object it is an option of: '' at the top, `upstreams.NAME.origins`, `upstreams.NAME.balance (name: hash)`. */
+  readonly above: string;
   readonly schema: z.ZodType;
 }
 
 /** Every option of an object and of the objects in it, parents first. */
-export function options(schema: z.ZodType, path = ''): Option[] {
-  return forms(schema).flatMap((form): Option[] => {
-    if (form instanceof z.ZodArray) return options(form.element as z.ZodType, `${path}[]`);
+export function options(schema: z.ZodType, path = '', seen: ReadonlySet<z.ZodType> = new Set()): Option[] {
+  const all = forms(schema);
+  // Of "one or a list" the list has nothing new.
+  const here = new Set([...seen, ...all]);
+  return all.flatMap((form): Option[] => {
+    if (seen.has(form)) return [];
+    if (form instanceof z.ZodArray) return options(form.element as z.ZodType, `${path}[]`, here);
     if (form instanceof z.ZodRecord) return options(form.valueType as z.ZodType, `${path}.NAME`);
-    if (!(form instanceof z.ZodObject)) return [];
-    return Object.entries(form.shape as Record<string, z.ZodType>).flatMap(([key, inner]): Option[] => {
-      const below = path === '' ? key : `${path}.${key}`;
-      return [{ path: below, key, schema: inner }, ...options(inner, below)];
-    });
+    return form instanceof z.ZodObject ? optionsOf(form, path) : [];
   });
+}
+
+function optionsOf(object: z.ZodObject, path: string): Option[] {
+  const name = object.shape['name'];
+  const above = name instanceof z.ZodLiteral ? `${path} (name: ${[...name.values].join('')})` : path;
+  return Object.entries(object.shape as Record<string, z.ZodType>).flatMap(([key, schema]): Option[] => [
+    { key, above, schema },
+    ...options(schema, path === '' ? key : `${path}.${key}`),
+  ]);
 }

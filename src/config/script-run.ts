@@ -10,10 +10,10 @@ export async function runScript(href: string, text: string): Promise<{ readonly 
   let exported: Record<string, unknown>;
   try {
     exported = (await import(href)) as Record<string, unknown>;
+    if ('default' in exported) return { value: await exported['default'] };
   } catch (error) {
     return explain(error, href, text);
   }
-  if ('default' in exported) return { value: exported['default'] };
   const [name] = Object.keys(exported);
   const hint = name === undefined ? '' : `; ${name} is exported by name`;
   const message = `the script has to export the config: export default defineConfig({ … })${hint}`;

@@ -1,11 +1,21 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, parseDocument, type Document, type Node, type YAMLError } from 'yaml';
-import type { Place, Span } from './place.ts';
-import { lower, type Finding, type Reading } from './reading.ts';
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml';
+import { position, type Place, type Span } from './place.ts';
+import { lower, twice, type Finding, type Reading } from './reading.ts';
 
 /** In the words of this program, where the library's are for people who know YAML's grammar. */
 const WORDS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'a tab cannot indent in YAML: use spaces',
-  DUPLICATE_KEY: 'this key is here already',
   MULTIPLE_DOCS: 'a config is one YAML document: what follows --- would be ignored',
   BLOCK_AS_IMPLICIT_KEY:
     'the indentation or a second `: ` makes this an option inside a value; put text with `: ` in quotes',
@@ -15,30 +25,49 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** Reads YAML: the value, and where each part of it stands. Anchors, aliases and `<<` merges are followed. */
 export function readYaml(text: string): Reading {
-  const document = parseDocument(text, { prettyErrors: false, merge: true, uniqueKeys: true });
-  const problems = [...document.errors, ...document.warnings].map(finding);
-  const serious = problems.some(({ code }) => code === 'config/syntax');
-  if (serious) return { problems: withoutEchoes(problems, text) };
+  // Keys given twice are found below, where the first one is known too.
+  const document = parseDocument(text, { prettyErrors: false, merge: true, uniqueKeys: false });
+  const broken = [...document.errors, ...document.warnings].map((error) => finding(error, document));
+  if (broken.length > 0) return { problems: withoutEchoes(broken, text) };
   if (document.contents === null) {
     return { problems: [{ code: 'config/empty', message: 'the file holds nothing', span: { start: 0, end: 0 } }] };
   }
-  const root = place(document.contents, document, undefined, []);
+  const places = new Places(document, text);
+  const root = places.of(document.contents, undefined, []);
   try {
-    return { value: document.toJS({ maxAliasCount: 100 }), root, problems };
+    return { value: document.toJS({ maxAliasCount: 100 }), root, problems: places.problems };
   } catch (error) {
     // An alias without an anchor, or aliases of aliases that would blow up.
-    return { problems: [syntax((error as Error).message, unresolved(text, error as Error))] };
+    const message = lower((error as Error).message);
+    return { problems: [{ code: 'config/syntax', message, span: unresolved(text, error as Error) }] };
   }
 }
 
-function finding(error: YAMLError): Finding {
-  const [start, end] = error.pos;
-  const message = WORDS[error.code] ?? lower(error.message);
-  return {
-    code: error.code === 'DUPLICATE_KEY' ? 'config/duplicate-key' : 'config/syntax',
-    message,
-    span: { start, end },
-  };
+function finding({ code, message, pos: [start, end] }: YAMLError, document: Document): Finding {
+  const closer = /end with a (.)$/.exec(message)?.[1];
+  if (closer !== undefined) {
+    return { code: 'config/syntax', message: `a ${closer} is missing before this`, span: { start, end } };
+  }
+  if (/^Missing closing .quote$/.test(message)) {
+    return {
+      code: 'config/syntax',
+      message: 'this text has no closing quote',
+      span: openText(document) ?? { start, end },
+    };
+  }
+  return { code: 'config/syntax', message: WORDS[code] ?? lower(message), span: { start, end } };
+}
+
+/** The quoted text that goes on to the end of the file. */
+function openText(document: Document): Span | undefined {
+  let found: Span | undefined;
+  visit(document, {
+    Scalar(_, node) {
+      if (node.type?.startsWith('QUOTE') === true && node.range != null)
+        found = { start: node.range[0], end: node.range[1] };
+    },
+  });
+  return found;
 }
 
 /** One mistake often breaks the rest of its line and the next: what follows within two lines is left out. */
@@ -56,52 +85,58 @@ function withoutEchoes(problems: readonly Finding[], text: string): Finding[] {
     });
 }
 
-function syntax(message: string, span: Span): Finding {
-  return { code: 'config/syntax', message: lower(message), span };
-}
-
 function unresolved(text: string, error: Error): Span {
   const name = /: (\S+)$/.exec(error.message)?.[1];
   const start = name === undefined ? -1 : text.indexOf(`*${name}`);
   return start < 0 ? { start: 0, end: 0 } : { start, end: start + 1 + (name as string).length };
 }
 
-/** `above`: the nodes this one is part of, against aliases that contain themselves. */
-function place(node: Node, document: Document, key: Span | undefined, above: readonly Node[]): Place {
-  const target = isAlias(node) ? node.resolve(document) : node;
-  const parts = new Map<string, Place>();
-  if (target !== undefined && !above.includes(target)) {
-    const inside = [...above, target];
-    if (isSeq(target)) {
-      for (const [i, item] of target.items.entries()) {
-        if (isNode(item)) parts.set(String(i), place(item, document, undefined, inside));
-      }
-    } else if (isMap(target)) {
-      addPairs(parts, target.items, document, inside);
-    }
-  }
-  const value = span(node);
-  return key === undefined ? { value, parts } : { key, value, parts };
-}
+/** Walks over the document, and notes keys that are given twice. */
+class Places {
+  readonly problems: Finding[] = [];
+  readonly #document: Document;
+  readonly #text: string;
 
-function addPairs(
-  parts: Map<string, Place>,
-  items: readonly unknown[],
-  document: Document,
-  inside: readonly Node[],
-): void {
-  for (const pair of items) {
-    if (!isPair(pair) || !isScalar(pair.key)) continue;
-    const key = span(pair.key);
-    const name = String(pair.key.value);
-    const node = isNode(pair.value) ? pair.value : undefined;
-    if (name === '<<' && node !== undefined) {
-      const merged = place(node, document, undefined, inside);
-      const sources = isSeq(node) ? [...merged.parts.values()].map((one) => one.parts) : [merged.parts];
-      for (const source of sources) for (const [part, one] of source) if (!parts.has(part)) parts.set(part, one);
-    } else {
-      parts.set(name, node === undefined ? { key, value: key, parts: new Map() } : place(node, document, key, inside));
+  constructor(document: Document, text: string) {
+    this.#document = document;
+    this.#text = text;
+  }
+
+  /** `above`: the nodes this one is part of, against aliases that contain themselves. */
+  of(node: Node, key: Span | undefined, above: readonly Node[]): Place {
+    const target = isAlias(node) ? node.resolve(this.#document) : node;
+    const parts = new Map<string, Place>();
+    if (target !== undefined && !above.includes(target)) {
+      const inside = [...above, target];
+      if (isSeq(target)) {
+        for (const [i, item] of target.items.entries()) {
+          if (isNode(item)) parts.set(String(i), this.of(item, undefined, inside));
+        }
+      } else if (isMap(target)) {
+        this.#pairs(parts, target.items, inside);
+      }
     }
+    const value = span(node);
+    return key === undefined ? { value, parts } : { key, value, parts };
+  }
+
+  #pairs(parts: Map<string, Place>, items: readonly unknown[], inside: readonly Node[]): void {
+    const merged: Place[] = [];
+    for (const pair of items) {
+      if (!isPair(pair) || !isScalar(pair.key)) continue;
+      const key = span(pair.key);
+      const name = pair.key.source ?? String(pair.key.value);
+      const node = isNode(pair.value) ? pair.value : undefined;
+      if (name === '<<' && node !== undefined) {
+        const place = this.of(node, undefined, inside);
+        merged.push(...(isSeq(node) ? place.parts.values() : [place]));
+        continue;
+      }
+      const first = parts.get(name)?.key;
+      if (first !== undefined) this.problems.push(twice(name, key, position(this.#text, first).line));
+      parts.set(name, node === undefined ? { key, value: key, parts: new Map() } : this.of(node, key, inside));
+    }
+    for (const place of merged) for (const [name, one] of place.parts) if (!parts.has(name)) parts.set(name, one);
   }
 }
 

@@ -25,11 +25,11 @@ export function parseSize(value: string | number): number | undefined {
   return bytes === undefined ? undefined : Math.round(bytes);
 }
 
-/** A whole number from `12` or 12; `undefined` when it is not one. `off` and `none` are Infinity. */
+/** A whole number, negative too, from `12` or 12; `undefined` when it is not one. `off` and `none` are Infinity. */
 export function parseCount(value: string | number): number | undefined {
   if (value === 'off' || value === 'none') return Infinity;
-  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-  return Number.isSafeInteger(number) && (number as number) >= 0 ? (number as number) : undefined;
+  const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(number) ? (number as number) : undefined;
 }
 
 function parse(value: string | number, units: Record<string, number>, plain: number): number | undefined {
@@ -44,7 +44,11 @@ function parse(value: string | number, units: Record<string, number>, plain: num
 /** `90s` → `1.5m`, for messages: the largest unit that needs at most one decimal. */
 export function showDuration(ms: number): string {
   if (ms === Infinity) return 'off';
-  for (const [name, factor] of [['h', 3_600_000], ['m', 60_000], ['s', 1000]] as const) {
+  for (const [name, factor] of [
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const) {
     if (ms >= factor && Number.isInteger((ms / factor) * 10)) return `${ms / factor}${name}`;
   }
   return `${Math.round(ms)}ms`;

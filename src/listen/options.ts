@@ -42,15 +42,15 @@ export const limitsSchema = z
 export const timeoutsSchema = z
   .strictObject({
     head: duration('From the first byte of a request, or a new connection, to the end of its head. Then 408.', '15s', {
-      least: 1,
+      least: '1ms',
     }),
-    body: duration('Between two reads of a request body. Then 408.', '60s', { least: 1 }),
+    body: duration('Between two reads of a request body. Then 408.', '60s', { least: '1ms' }),
     write: duration('Between two writes of an answer: a client that takes nothing for so long is cut off.', '60s', {
-      least: 1,
+      least: '1ms',
     }),
     keepAlive: duration('How long a connection may wait for its next request; 0 closes it after each answer.', '75s'),
     tunnel: duration('How long a tunnel (WebSocket and other upgrades) may be silent in both directions.', '1h', {
-      least: 1,
+      least: '1ms',
     }),
   })
   .meta({ title: 'timeouts' });
@@ -101,9 +101,12 @@ const addressText = z.string().transform((given, context): ListenAddress => {
 /** Where to listen: `8080`, `"127.0.0.1:8080"`, `"[::1]:8080"`, `"unix:/path"`. */
 export const listenAddressSchema = z.union([port, addressText]);
 
+const OCTAL = 'three octal digits in quotes, such as "660"';
+
 const mode = z
   .string()
-  .regex(/^0?[0-7]{3}$/, 'expected three octal digits in quotes, such as "660"')
+  .regex(/^0?[0-7]{3}$/, `expected ${OCTAL}`)
+  .meta({ wanted: OCTAL })
   .transform((given) => Number.parseInt(given, 8));
 
 /** One listener in its long form. `limits` and the rest only hold what differs from the top level's. */

@@ -14,9 +14,11 @@ export interface RegexPattern {
 export const regexSchema: z.ZodType<RegexPattern, { regex: string } | RegExp> = z
   .union([
     z
-      .strictObject({ regex: z.string().min(1).describe('A regular expression in RE2 syntax, found anywhere in the text.') })
+      .strictObject({
+        regex: z.string().min(1).describe('A regular expression in RE2 syntax, found anywhere in the text.'),
+      })
       .meta({ form: '{ regex }' }),
-    z.instanceof(RegExp).meta({ scriptOnly: true }),
+    z.custom<RegExp>((given) => given instanceof RegExp, { params: { misfit: true } }).meta({ scriptOnly: true }),
   ])
   .transform((given, context) =>
     regexPattern(given instanceof RegExp ? RE2JS.translateRegExp(given) : given.regex, context),

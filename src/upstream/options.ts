@@ -11,7 +11,7 @@ export const queueSchema = z
     size: count('Requests that may wait while all origins are busy or down. One more is answered 503.', 1024, {
       off: false,
     }),
-    timeout: duration('How long a request may wait. Then 504.', '30s', { least: 1 }),
+    timeout: duration('How long a request may wait. Then 504.', '30s', { least: '1ms' }),
   })
   .meta({ title: 'queue' });
 
@@ -44,9 +44,9 @@ export const retriesSchema = z
 /** How long an origin may take. */
 export const originTimeoutsSchema = z
   .strictObject({
-    connect: duration('To establish a connection. Then the next origin is asked.', '3s', { least: 1 }),
-    firstByte: duration('From the end of the request to the head of the answer. Then 504.', '60s', { least: 1 }),
-    idle: duration('Between two reads of an answer, or two writes of a request.', '60s', { least: 1 }),
+    connect: duration('To establish a connection. Then the next origin is asked.', '3s', { least: '1ms' }),
+    firstByte: duration('From the end of the request to the head of the answer. Then 504.', '60s', { least: '1ms' }),
+    idle: duration('Between two reads of an answer, or two writes of a request.', '60s', { least: '1ms' }),
   })
   .meta({ title: 'timeouts' });
 
@@ -65,7 +65,7 @@ export const originKeepAliveSchema = z
       '4s',
     ),
     maxIdle: count('Most idle connections per origin.', 128, { off: false }),
-    maxAge: duration('A connection older than this takes no further request.', '1h', { least: 1 }),
+    maxAge: duration('A connection older than this takes no further request.', '1h', { least: '1ms' }),
     maxRequests: count('Requests on one connection before it is closed.', 100_000, { least: 1 }),
   })
   .meta({ title: 'keepAlive' });
@@ -74,10 +74,10 @@ export const originKeepAliveSchema = z
 export const disableTimeSchema = z
   .strictObject({
     first: duration('After the first failed connect. It doubles with each further one.', '1s', {
-      least: 1,
+      least: '1ms',
       off: false,
     }),
-    most: duration('The longest rest.', '30s', { least: 1, off: false }),
+    most: duration('The longest rest.', '30s', { least: '1ms', off: false }),
   })
   .meta({ title: 'disableTime' });
 

@@ -41,7 +41,7 @@ export function parseOrigin(text: string, schemes: readonly string[]): OriginAdd
   const known = unix ?? scheme ?? standard;
   if (!schemes.includes(known)) return unknownScheme(known, schemes);
   if (unix !== undefined) return socket(unix, text.slice(text.indexOf(':') + 1));
-  if (scheme === undefined) return authority(standard, text);
+  if (scheme === undefined) return authority(standard, text, schemes);
   const rest = text.slice(scheme.length + 1);
   if (!rest.startsWith('//')) return bad(`expected ${scheme}://HOST:PORT`);
   const end = rest.slice(2).search(/[/?#]/);
@@ -49,23 +49,26 @@ export function parseOrigin(text: string, schemes: readonly string[]): OriginAdd
   if (tail !== '' && tail !== '/') {
     return bad('an origin is an address: the path of the request is sent as it came', tail);
   }
-  return authority(scheme, end < 0 ? rest.slice(2) : rest.slice(2, 2 + end));
+  return authority(scheme, end < 0 ? rest.slice(2) : rest.slice(2, 2 + end), schemes);
 }
 
 export function isOriginProblem(result: OriginAddress | OriginProblem): result is OriginProblem {
   return 'message' in result;
 }
 
-function authority(scheme: string, text: string): OriginAddress | OriginProblem {
+function authority(scheme: string, text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
   const at = text.lastIndexOf('@');
   if (at >= 0) return bad('an origin has no user name or password', text.slice(0, at + 1));
-  const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*))(?::(?<port>.*))?$/.exec(text)?.groups;
+  const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*))(?::(?<port>[^:]*))?$/.exec(text)?.groups;
   if (parts === undefined) {
     return bad(
       text.split(':').length > 2 ? 'an IPv6 address stands in brackets, as in [::1]:3000' : 'expected HOST:PORT',
     );
   }
   const { v6, name = '', port } = parts;
+  if (schemes.includes(name.toLowerCase()) && port !== undefined && !/^\d+$/.test(port)) {
+    return bad(`expected ${name.toLowerCase()}://HOST:PORT`);
+  }
   if (v6 !== undefined && (!v6.includes(':') || parseAddress(v6) === undefined)) return bad('bad IPv6 address', v6);
   if (v6 === undefined && parseAddress(name) === undefined && !HOST_NAME.test(name)) {
     if (name.startsWith('/')) return bad(`an origin on a unix socket is written unix:${text}`);
