@@ -1,4 +1,10 @@
-import type { RunningSubject } from './subject.ts';
+/** The process a case measures: a subject, or the origin itself. */
+export interface Target {
+  readonly pid: number;
+  readonly port: number;
+  /** The port of the origin behind it. */
+  readonly origin: number;
+}
 
 /** What one round of one case found for one subject. */
 export interface Round {
@@ -24,9 +30,11 @@ export interface Case {
   /** Also measured against the origin directly, to show what the load generator adds by itself. */
   readonly direct: boolean;
   readonly columns: readonly Column[];
+  /** Why it cannot be measured here (and what to install), or undefined when it can. */
+  missing(): string | undefined;
   /** The figure that is compared with nginx and HAProxy. */
   readonly ratio: string;
   /** Brings caches, pools and the JIT to where a long-running server has them. */
-  warm(subject: RunningSubject): Promise<void>;
-  measure(subject: RunningSubject, seconds: number): Promise<Round>;
+  warm(target: Target): Promise<void>;
+  measure(target: Target, seconds: number): Promise<Round>;
 }

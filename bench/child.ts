@@ -23,7 +23,7 @@ export interface Child {
 }
 
 /** Starts a server on one core. Its standard output goes to `stdout`, in append mode so that the file can be emptied under it. */
-export function startChild(cpu: number, command: readonly string[], stdout?: string): Child {
+function startChild(cpu: number, command: readonly string[], stdout?: string): Child {
   const [program = '', ...args] = pinned(cpu, command);
   const out = stdout === undefined ? undefined : openSync(stdout, 'a');
   const child = spawn(program, args, { stdio: ['ignore', out ?? 'ignore', 'pipe'] });
@@ -56,7 +56,7 @@ export function startChild(cpu: number, command: readonly string[], stdout?: str
 }
 
 /** Waits until the server accepts connections; fails with its own words when it ends before that. */
-export async function waitForPort(child: Child, port: number): Promise<void> {
+async function waitForPort(child: Child, port: number): Promise<void> {
   const deadline = Date.now() + startPatience;
   while (Date.now() < deadline) {
     if (!child.alive()) throw new Error(`ended at start: ${child.complaint() || 'no message'}`);

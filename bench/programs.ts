@@ -26,7 +26,7 @@ export function versionOf(program: string, option: string): string {
   return execFileSync('/bin/sh', ['-c', shell, program], { encoding: 'utf8' }).trim();
 }
 
-export function isExecutable(path: string): boolean {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

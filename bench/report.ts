@@ -1,5 +1,24 @@
+import { canPin, describeMachine, loadCpu, proxyCpu } from './machine.ts';
+import type { Options } from './options.ts';
+import type { Origins } from './origins.ts';
 import type { CaseResult, Entry } from './contest.ts';
 import { clean, figure, ratio, type Spread } from './statistics.ts';
+
+/** What a reader needs to run it again and to know what was compared. */
+export function heading(options: Options, args: readonly string[], origins: Origins): string {
+  const pins = canPin
+    ? `proxy alone on CPU ${proxyCpu}, load generator and origin on CPU ${loadCpu}`
+    : 'not pinned, as that needs taskset (apt install util-linux) and two cores; noisier for it';
+  return [
+    `## ${['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')}`,
+    '',
+    `- ${new Date().toISOString().slice(0, 10)}, ${describeMachine()}, Node ${process.version} for all that is JavaScript`,
+    `- ${pins}; loopback, plain HTTP/1.1; origin: ${origins.about}`,
+    `- medians (lowest–highest) of ${options.rounds} alternating rounds of ${options.seconds} s; a round with any error is not counted`,
+    '- CPU is that of the whole proxy process; a ratio is the median over rounds of the quotient within a round',
+    '',
+  ].join('\n');
+}
 
 const references = ['nginx', 'HAProxy'];
 

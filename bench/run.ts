@@ -2,13 +2,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aimsTable } from './aims.ts';
 import { cases } from './cases/index.ts';
 import { type CaseResult, runCase } from './contest.ts';
+import { type Fairness, fairnessTable, inspect } from './fairness.ts';
 import { installNodeProxies } from './install.ts';
-import { canPin, describeMachine, pinSelf } from './machine.ts';
+import { describeMachine, pinSelf } from './machine.ts';
 import { startOrigins } from './origins.ts';
 import { chosen, readOptions, usage } from './options.ts';
-import { table } from './report.ts';
+import { heading, table } from './report.ts';
+import type { Subject } from './subject.ts';
 import { subjects } from './subjects/index.ts';
 
 const say = (text: string): void => console.error(text);
@@ -20,23 +23,44 @@ async function main(): Promise<void> {
   const contenders = chosen(subjects, options.subjects);
   installNodeProxies(contenders, say);
   pinSelf();
-  if (!canPin) say('Not pinned: this needs taskset (apt install util-linux) and two cores. The figures are noisier.');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 
   const origins = await startOrigins(dir);
-  const results: CaseResult[] = [];
   try {
+    console.log(heading(options, process.argv.slice(2), origins));
+    const found: [Subject, Fairness | string][] = [];
+    for (const subject of contenders) found.push([subject, await inspect(subject, origins.bodies, dir)]);
+    console.log(fairnessTable(found));
+
+    const results: CaseResult[] = [];
     for (const test of tests) {
+      const missing = test.missing();
+      if (missing !== undefined) {
+        console.log(`### ${test.title}\n\nNot measured: ${missing}\n`);
+        continue;
+      }
       const result = await runCase(test, { ...options, subjects: contenders, origins, dir, say });
       results.push(result);
       console.log(table(result));
     }
+    if (contenders.some((subject) => subject.name === 'sluice')) {
+      const nodeProxies = contenders.filter((subject) => subject.fromNpm === true).map((subject) => subject.name);
+      console.log(aimsTable(results, nodeProxies));
+    }
+    if (options.json !== undefined) {
+      const report = {
+        date: new Date(),
+        machine: describeMachine(),
+        options,
+        found: found.map(([, one]) => one),
+        results,
+      };
+      writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    }
   } finally {
     await origins.stop();
   }
-  console.log(describeMachine());
-  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 2));
 }
 
 try {

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 
 /** CPU time a process has used so far, in microseconds. */
 export interface CpuTime {
@@ -35,6 +35,40 @@ export function cpuUsed(before: CpuTime, after: CpuTime): CpuTime {
 export function residentBytes(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^Rss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+}
+
+export interface OpenFiles {
+  /** Kept connections to the origin, which a proxy has good reason to keep. */
+  readonly toOrigin: number;
+  /** Everything else: listeners, files, connections of clients, and sockets that nobody knows any more. */
+  readonly others: number;
+}
+
+export function openFiles(pid: number, origin: number): OpenFiles {
+  const toOrigin = socketsTo(origin);
+  let kept = 0;
+  const descriptors = readdirSync(`/proc/${pid}/fd`);
+  for (const descriptor of descriptors) {
+    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${descriptor}`))?.[1];
+    if (inode !== undefined && toOrigin.has(inode)) kept++;
+  }
+  return { toOrigin: kept, others: descriptors.length - kept };
+}
+
+/** Inodes of the sockets whose other end is this port of 127.0.0.1. */
+function socketsTo(port: number): Set<string> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1);
+  const columns = rows.map((row) => row.trim().split(/\s+/));
+  return new Set(columns.filter((row) => row[2]?.endsWith(suffix)).map((row) => row[9] ?? ''));
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed between readdir and readlink
+  }
 }
 
 /** Connections this machine has accepted since it started, of which a benchmark of connections must see enough. */

@@ -1,11 +1,11 @@
 import type { Case, Column, Round } from '../case.ts';
-import { runWrk, type WrkJob, type WrkSummary } from '../load/wrk.ts';
+import { runWrk, wrkMissing, type WrkJob, type WrkSummary } from '../load/wrk.ts';
 import { connectionsAccepted, cpuTime, cpuUsed } from '../usage.ts';
 
 /** The shape of a request; port and duration come with the round. */
 type Shape = Omit<WrkJob, 'port' | 'seconds'>;
 
-export const cpuColumns: readonly Column[] = [
+const cpuColumns: readonly Column[] = [
   { key: 'user', title: 'user µs/req', digits: 1 },
   { key: 'system', title: 'system µs/req', digits: 1 },
   { key: 'total', title: 'CPU µs/req', digits: 1 },
@@ -27,15 +27,16 @@ function closedLoop(name: string, title: string, origin: Case['origin'], shape: 
       { key: 'rate', title: 'requests/s', digits: 0 },
       { key: 'busy', title: 'core busy %', digits: 0 },
     ],
+    missing: () => wrkMissing,
     ratio: 'total',
-    async warm(subject) {
-      await runWrk({ ...shape, port: subject.port, seconds: 2 });
+    async warm(target) {
+      await runWrk({ ...shape, port: target.port, seconds: 2 });
     },
-    async measure(subject, seconds) {
+    async measure(target, seconds) {
       const accepted = connectionsAccepted();
-      const before = cpuTime(subject.pid);
-      const summary = await runWrk({ ...shape, port: subject.port, seconds });
-      const round = toRound(summary, cpuUsed(before, cpuTime(subject.pid)));
+      const before = cpuTime(target.pid);
+      const summary = await runWrk({ ...shape, port: target.port, seconds });
+      const round = toRound(summary, cpuUsed(before, cpuTime(target.pid)));
       const reused = summary.requests - (connectionsAccepted() - accepted);
       if (shape.close !== true || reused < summary.requests / 20) return round;
       return { ...round, errors: [...round.errors, `${reused} requests came on connections already used`] };
@@ -51,6 +52,7 @@ function toRound(summary: WrkSummary, used: ReturnType<typeof cpuUsed>): Round {
   if (requests === 0) return { figures: {}, errors: [...errors, 'no request completed'] };
   return {
     figures: {
+      requests,
       user: used.user / requests,
       system: used.system / requests,
       total: used.total / requests,

@@ -1,4 +1,4 @@
-import type { Case } from '../case.ts';
+import type { Case, Target } from '../case.ts';
 import type { RateJob, RateSummary } from '../load/fixed-rate.ts';
 import { runLoad } from '../load/run-load.ts';
 import { cpuTime, cpuUsed } from '../usage.ts';
@@ -23,21 +23,25 @@ export const rate: Case = {
     { key: 'late99', title: 'sent late, p99 µs', digits: 0 },
     { key: 'blind', title: 'left out %', digits: 1 },
   ],
+  missing: () => undefined,
   ratio: 'p99',
-  async warm(subject) {
-    await load({ port: subject.port, rate: perSecond / 5, seconds: 2, connections });
-  },
-  async measure(subject, seconds) {
-    const before = cpuTime(subject.pid);
-    const { answered, failed, ...summary } = await load({ port: subject.port, rate: perSecond, seconds, connections });
-    const used = cpuUsed(before, cpuTime(subject.pid));
+  warm: warmUp,
+  async measure(target, seconds) {
+    const before = cpuTime(target.pid);
+    const { answered, failed, ...summary } = await load({ port: target.port, rate: perSecond, seconds, connections });
+    const used = cpuUsed(before, cpuTime(target.pid));
     const errors: string[] = [];
-    if (failed > 0) errors.push(`${failed} requests failed or were not answered in time`);
+    if (failed > 0) errors.push(`${failed} requests failed or were not answered within 2 s after the end`);
     if (summary.blind > tooBlind)
       errors.push(`the load generator was off its core ${summary.blind.toFixed(0)} % of the time`);
-    return { figures: { ...summary, total: used.total / answered }, errors };
+    return { figures: { ...summary, requests: answered, total: used.total / answered }, errors };
   },
 };
+
+/** Three seconds of small GETs at a rate that everyone can follow: enough to fill pools and to compile what is hot. */
+export async function warmUp(target: Target): Promise<void> {
+  await load({ port: target.port, rate: 1_000, seconds: 2, connections });
+}
 
 function load(job: RateJob): Promise<RateSummary> {
   return runLoad('fixed-rate.ts', job);

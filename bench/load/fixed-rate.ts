@@ -17,7 +17,8 @@ export interface RateJob {
 }
 
 /**
- * Latencies in microseconds. `late` is how long after it was due a request was really sent: the generator's own share.
+ * Latencies in microseconds. `late` is how long after it was due a request was really sent: the generator's own share as
+ * long as a connection is free, and the wait for a free one when the proxy does not keep up.
  * `blind` is the percentage left out because this program itself was off its core when they were due or on their way.
  */
 export interface RateSummary {
