@@ -71,7 +71,10 @@ export class Channel implements WireOwner {
     this.#requestEnded = request.framing === 'none';
     this.#id = this.session.open(request, target, user);
     if (this.#requestEnded) this.#requestSent();
-    else this.pool.wheel.disarm(this.timer);
+    else {
+      this.pool.wheel.disarm(this.timer);
+      this.wire.readOnAfterWrites();
+    }
     // A head that is the whole request goes out now; with a body it waits for the first piece, to leave in one write.
     if (this.#requestEnded) this.wire.flush();
   }

@@ -29,6 +29,8 @@ export class Wire implements WireLike {
   readonly socket!: Socket;
   /** True once the socket is destroyed or being destroyed: writes go nowhere. */
   dead = false;
+  /** The peer takes nothing any more, though it may have said something before; see `readOnAfterWrites`. */
+  deaf = false;
   /** A long body is arriving here: read into blocks. Set and cleared by the owner. */
   bulk = false;
   #owner: WireOwner;
@@ -90,6 +92,26 @@ export class Wire implements WireLike {
     } else {
       this.socket.write(buffer.subarray(start, end));
     }
+  }
+
+  /**
+   * Whoever refuses an upload answers, closes, and so resets the connection of him who still sends. Node ends a socket
+   * when a write fails, and the answer, received already, would be lost. From now on a failed write only sets `deaf`;
+   * the end comes by reading, after the answer.
+   */
+  readOnAfterWrites(): void {
+    const { socket } = this;
+    if (Object.hasOwn(socket, '_write')) return;
+    const write = socket._write.bind(socket);
+    const writev = socket._writev?.bind(socket);
+    const calm =
+      (done: (error?: Error | null) => void) =>
+      (error?: Error | null): void => {
+        if (error !== undefined && error !== null) this.deaf = true;
+        done();
+      };
+    socket._write = (chunk, encoding, done) => write(chunk, encoding, calm(done));
+    if (writev !== undefined) socket._writev = (chunks, done) => writev(chunks, calm(done));
   }
 
   /**
