@@ -1,11 +1,14 @@
 import { CR, FIELD_VALUE, LF, SP } from '../../core/bytes.ts';
 import type { Answer } from '../../core/answer.ts';
+import type { Fields } from '../../core/fields.ts';
 import * as names from '../../core/names.ts';
-import { parseLength } from './framing.ts';
+import { isPadded, parseLength } from './framing.ts';
 import { FAILED, LineReader, MORE } from './lines.ts';
-import { hasListToken, listMembers } from './tokens.ts';
+import { hasListToken, isWord, listMembers, trimmed } from './tokens.ts';
 
 const HTTP1 = Buffer.from('HTTP/1.');
+/** Where the status code of a status line starts. */
+const LINE_AT = 9;
 
 /**
  * Parses heads of answers: a status line and fields (RFC 9112 §4), or fields alone whose `Status` gives the code (CGI,
@@ -59,12 +62,9 @@ export class AnswerHeadParser {
     fields.text = buffer.latin1Slice(base, after);
     fields.start = this.#fieldsAt;
     fields.end = after - base - 2;
+    if (this.#lines.spaced.length > 0) this.#respell(fields);
     if (this.#cgi) this.#statusField(answer);
-    else answer.line = fields.text.slice(9, this.#fieldsAt - 2);
-    for (const index of this.#lines.spaced) {
-      fields.append(fields.name(index), fields.value(index));
-      fields.drop(index);
-    }
+    else answer.line = statusOf(fields.text.slice(LINE_AT, this.#fieldsAt - 2));
     return this.#judge(answer, head) ? after : FAILED;
   }
 
@@ -82,21 +82,21 @@ export class AnswerHeadParser {
       if (buffer[i] !== HTTP1[v]) return this.#fail('no HTTP/1 status line');
     }
     if (i >= stop) return short();
-    const minor = (buffer[i++] as number) - 0x30;
+    const minor = buffer[i++] - 0x30;
     if (minor < 0 || minor > 9) return this.#fail('bad version');
     if (i >= stop) return short();
     if (buffer[i++] !== SP) return this.#fail('bad status line');
     let status = 0;
     for (let d = 0; d < 3; d++, i++) {
       if (i >= stop) return short();
-      const digit = (buffer[i] as number) - 0x30;
+      const digit = buffer[i] - 0x30;
       if (digit < 0 || digit > 9) return this.#fail('bad status code');
       status = status * 10 + digit;
     }
     if (i >= stop) return short();
     // The space before an empty reason phrase is left out by some servers.
     if (buffer[i] !== SP && buffer[i] !== CR) return this.#fail('bad status code');
-    while (i < stop && FIELD_VALUE[buffer[i] as number] === 1) i++;
+    while (i < stop && FIELD_VALUE[buffer[i]] === 1) i++;
     if (i >= stop) return short();
     if (buffer[i] !== CR) return this.#fail('bad status line');
     if (i + 1 >= stop) return short();
@@ -105,6 +105,23 @@ export class AnswerHeadParser {
     answer.status = status;
     answer.minor = minor === 0 ? 0 : 1;
     return i + 2;
+  }
+
+  /**
+   * RFC 9112 §5.1: white space before a colon is taken out. Rare, so the fields are written anew and read again: what
+   * judges them, drops them and sends them on then sees nothing unusual.
+   */
+  #respell(fields: Fields): void {
+    let text = fields.text.slice(0, this.#fieldsAt);
+    for (let i = 0; i < fields.count; i++) text += `${fields.name(i)}: ${fields.value(i)}\r\n`;
+    const bytes = Buffer.from(`${text}\r\n`, 'latin1');
+    const lines = new LineReader('answer-head-too-large');
+    lines.at = this.#fieldsAt;
+    fields.clear();
+    lines.read(bytes, 0, bytes.length, Infinity, Infinity, fields);
+    fields.text = `${text}\r\n`;
+    fields.start = this.#fieldsAt;
+    fields.end = text.length;
   }
 
   /** CGI: `Status: 404 Not Found`, else 302 with a `Location`, else 200. */
@@ -127,12 +144,13 @@ export class AnswerHeadParser {
     for (let i = 0; i < fields.count; i++) {
       switch (fields.id(i)) {
         case names.CONTENT_LENGTH: {
-          const stated = statedLength(fields.value(i));
+          const value = fields.value(i);
+          const stated = statedLength(value);
           if (stated < 0) return this.#refuse('bad Content-Length');
           if (length >= 0 && stated !== length) return this.#refuse('contradictory Content-Length');
           // Repeated alike, on several lines or in one: one plain value goes on.
           if (length >= 0) fields.drop(i);
-          else if (fields.value(i).includes(',')) {
+          else if (isPadded(value) || value.includes(',')) {
             fields.drop(i);
             fields.append('Content-Length', String(stated));
           }
@@ -148,11 +166,9 @@ export class AnswerHeadParser {
         case names.UPGRADE:
           answer.upgrade = answer.upgrade === '' ? fields.value(i) : `${answer.upgrade}, ${fields.value(i)}`;
           break;
-        case names.KEEP_ALIVE: {
-          const hint = /(?:^|[\s,;])timeout=(\d{1,6})/i.exec(fields.value(i))?.[1];
-          if (hint !== undefined) answer.keepAliveTimeout = Number(hint);
+        case names.KEEP_ALIVE:
+          answer.keepAliveTimeout = timeoutOf(fields.value(i), answer.keepAliveTimeout);
           break;
-        }
         default:
       }
     }
@@ -163,6 +179,8 @@ export class AnswerHeadParser {
       else if (answer.minor === 0) answer.keepAlive = hasListToken(fields, names.CONNECTION, 'keep-alive');
     }
     if (coded && length >= 0) return this.#refuse('both Content-Length and Transfer-Encoding');
+    // RFC 9110 §8.6: no length may go out with these. It would be taken for one of a body that does not come.
+    if (length >= 0 && (answer.status < 200 || answer.status === 204)) fields.delete('content-length');
     if (head || answer.status < 200 || answer.status === 204 || answer.status === 304) answer.framing = 'none';
     else if (coded) return this.#coding(answer);
     else if (length >= 0) answer.framing = length === 0 ? 'none' : 'length';
@@ -175,7 +193,7 @@ export class AnswerHeadParser {
 
   #coding(answer: Answer): boolean {
     const codings = listMembers(answer.fields, names.TRANSFER_ENCODING);
-    if (codings.length === 1 && codings[0] === 'chunked') {
+    if (codings.length === 1 && isWord(codings[0], 'chunked')) {
       answer.framing = 'chunked';
       // RFC 9112 §6.1: in HTTP/1.0 the framing is suspect; whatever follows must not be taken for an answer.
       if (answer.minor === 0) answer.keepAlive = false;
@@ -195,10 +213,21 @@ export class AnswerHeadParser {
   }
 }
 
+/** RFC 9112 §4: the space after the code is sent even when no reason follows, though some servers leave it out. */
+function statusOf(line: string): string {
+  return line.length === 3 ? `${line} ` : line;
+}
+
 /** A length stated once, or several times alike in one line (`5, 5`); -1 when malformed or contradictory. */
 function statedLength(value: string): number {
   const plain = parseLength(value);
   if (plain >= 0 || !value.includes(',')) return plain;
-  const all = value.split(',').map((part) => parseLength(part.trim()));
-  return all.every((one) => one === all[0]) ? (all[0] as number) : -1;
+  const all = value.split(',').map((part) => parseLength(trimmed(part)));
+  return all.every((one) => one === all[0]) ? all[0] : -1;
+}
+
+/** The seconds of `timeout=5, max=100`; `otherwise` without. Nearly every server puts it first. */
+function timeoutOf(value: string, otherwise: number): number {
+  const hint = /^timeout=(\d{1,6})/i.exec(value) ?? /[\s,;]timeout=(\d{1,6})/i.exec(value);
+  return hint === null ? otherwise : Number(hint[1]);
 }

@@ -1,22 +1,38 @@
-import { CR, FIELD_VALUE, HEX_VALUE, HTAB, LF, SEMICOLON, SP } from '../../core/bytes.ts';
+import { CR, HEX_VALUE, HTAB, LF, SEMICOLON, SP } from '../../core/bytes.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { Fields } from '../../core/fields.ts';
+import { BEFORE, BEGIN, extensionStep, LINE_END, WRONG } from './chunk-extension.ts';
 import { FAILED, LineReader, MORE } from './lines.ts';
 
 /** 13 hex digits are 2^52 - 1: beyond any real chunk, and still an exact number. */
 const LONGEST_SIZE = 13;
-/** Bytes of extension one chunk may carry. They are never used, so they are only a way to make us work. */
-const LONGEST_EXTENSION = 1024;
-/** Extension bytes of a whole body. Without it one byte of data per kilobyte of extension would be a cheap attack. */
-const MOST_EXTENSION = 16_384;
+/** Bytes that one chunk's size line may have besides its size: leading zeros and extensions, which are never used. */
+const MOST_EXCESS = 1024;
+/**
+ * The same for a whole body, beyond what its data pays for. Without it one byte of data per kilobyte of extension would
+ * be a cheap attack; with a fixed sum, a long body whose every chunk is signed would end in an error.
+ */
+const MOST_UNPAID = 16_384;
 
 type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done';
 
-/** Fields that may not come as trailers: they frame, route or guard the message (RFC 9110 §6.5.1). */
+/** Fields that may not come as trailers: they frame, route, guard or vouch for the message (RFC 9110 §6.5.1). */
 const NOT_TRAILERS = new Set([
-  'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range', 'content-type',
-  'cookie', 'expect', 'forwarded', 'host', 'keep-alive', 'max-forwards', 'proxy-authenticate', 'proxy-authorization',
-  'proxy-connection', 'range', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'www-authenticate',
+  ...['age', 'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-location'],
+  ...['content-range', 'content-type', 'cookie', 'date', 'expect', 'expires', 'forwarded', 'host', 'http2-settings'],
+  ...['keep-alive', 'location', 'max-forwards', 'pragma', 'proxy', 'proxy-authenticate', 'proxy-authorization'],
+  ...[
+    'proxy-connection',
+    'range',
+    'retry-after',
+    'set-cookie',
+    'status',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ],
+  ...['vary', 'via', 'www-authenticate', 'x-real-ip', 'x-request-id'],
 ]);
 
 /** Receives decoded data; `Buffer` is valid during the call only. */
@@ -36,9 +52,10 @@ export class ChunkDecoder {
   #state: State = 'size';
   #left = 0;
   #digits = 0;
-  #extension = 0;
-  #extensions = 0;
-  #spaced = false;
+  /** Where in an extension we are. */
+  #step = BEFORE;
+  #excess = 0;
+  #unpaid = 0;
   #lines: LineReader | null = null;
   #section: Buffer | null = null;
   #fields: Fields | null = null;
@@ -62,29 +79,31 @@ export class ChunkDecoder {
     while (i < end) {
       switch (this.#state) {
         case 'size': {
-          const code = buffer[i] as number;
-          const digit = HEX_VALUE[code] as number;
-          if (digit !== 255 && !this.#spaced) {
-            if (++this.#digits > LONGEST_SIZE) return FAILED;
+          const code = buffer[i++];
+          const digit = HEX_VALUE[code];
+          if (digit !== 255) {
+            // Leading zeros are legal and endless; they count as excess.
+            if (this.#left > 0 || digit > 0) this.#digits++;
+            else if (this.#excess++ > MOST_EXCESS) return FAILED;
+            if (this.#digits > LONGEST_SIZE) return FAILED;
             this.#left = this.#left * 16 + digit;
-          } else if (this.#digits === 0) return FAILED;
-          else if (code === CR && !this.#spaced) this.#state = 'size-lf';
-          else if (code === SEMICOLON) this.#state = 'extension';
-          // White space is allowed before an extension only ("BWS"), never before the line's end.
-          else if ((code === SP || code === HTAB) && ++this.#extension <= 16) this.#spaced = true;
-          else return FAILED;
-          i++;
+          } else if (this.#digits === 0 && this.#excess === 0) return FAILED;
+          else if (code === CR) this.#state = 'size-lf';
+          else if (code === SEMICOLON || code === SP || code === HTAB) {
+            // White space may come before an extension ("BWS"), but not before the line's end.
+            this.#step = code === SEMICOLON ? BEGIN : BEFORE;
+            this.#state = 'extension';
+          } else return FAILED;
           break;
         }
-        case 'extension': {
-          const code = buffer[i++] as number;
-          if (code === CR) this.#state = 'size-lf';
-          else if (FIELD_VALUE[code] === 0 || ++this.#extension > LONGEST_EXTENSION) return FAILED;
-          else if (++this.#extensions > MOST_EXTENSION) return FAILED;
+        case 'extension':
+          this.#step = extensionStep(this.#step, buffer[i++]);
+          if (this.#step === WRONG || ++this.#excess > MOST_EXCESS) return FAILED;
+          if (this.#step === LINE_END) this.#state = 'size-lf';
           break;
-        }
         case 'size-lf':
           if (buffer[i++] !== LF) return FAILED;
+          if (!this.#pay()) return FAILED;
           this.#state = this.#left === 0 ? 'trailers' : 'data';
           break;
         case 'data': {
@@ -103,8 +122,7 @@ export class ChunkDecoder {
           if (buffer[i++] !== LF) return FAILED;
           this.#state = 'size';
           this.#digits = 0;
-          this.#extension = 0;
-          this.#spaced = false;
+          this.#excess = 0;
           break;
         case 'trailers':
           i = this.#readTrailers(buffer, i, end);
@@ -117,6 +135,13 @@ export class ChunkDecoder {
     return i;
   }
 
+  /** A size line is complete: what it had too much of is set off against the data it announces. */
+  #pay(): boolean {
+    if (this.#excess === 0) return true;
+    this.#unpaid = Math.max(0, this.#unpaid + this.#excess - 16 - this.#left);
+    return this.#unpaid <= MOST_UNPAID;
+  }
+
   #readTrailers(buffer: Buffer, start: number, end: number): number {
     // Nearly always the section is one empty line that is there already.
     if (this.#section === null && end - start >= 2 && buffer[start] === CR && buffer[start + 1] === LF) {
@@ -124,7 +149,10 @@ export class ChunkDecoder {
       return start + 2;
     }
     const before = this.#section?.length ?? 0;
-    const section = this.#section === null ? Buffer.from(buffer.subarray(start, end)) : Buffer.concat([this.#section, buffer.subarray(start, end)]);
+    const section =
+      this.#section === null
+        ? Buffer.from(buffer.subarray(start, end))
+        : Buffer.concat([this.#section, buffer.subarray(start, end)]);
     this.#section = section;
     this.#lines ??= new LineReader(this.#tooLarge);
     const fields = (this.#fields ??= new Fields());
@@ -136,10 +164,15 @@ export class ChunkDecoder {
     if (after === MORE) return end;
     fields.text = section.latin1Slice(0, after);
     fields.end = after - 2;
-    for (let i = 0; i < fields.count; i++) if (NOT_TRAILERS.has(fields.name(i).toLowerCase())) fields.drop(i);
+    for (let i = 0; i < fields.count; i++) if (!mayTrail(fields.name(i).toLowerCase())) fields.drop(i);
     this.trailers = fields.lines();
     this.#section = null;
     this.#state = 'done';
     return start + after - before;
   }
+}
+
+/** Also not: conditions, what proxies assert, and names that some servers fold onto one of those in the list. */
+function mayTrail(name: string): boolean {
+  return !NOT_TRAILERS.has(name) && !name.startsWith('if-') && !name.startsWith('x-forwarded-') && !name.includes('_');
 }

@@ -48,25 +48,25 @@ export class LineReader {
     let i = base + this.at;
     for (;;) {
       if (i >= stop) return this.#short(end, limit);
-      const first = buffer[i] as number;
+      const first = buffer[i];
       if (first === CR) {
         if (i + 1 >= stop) return this.#short(end, limit);
         if (buffer[i + 1] !== LF) return this.fail('bare-line-end');
         return i + 2;
       }
       const nameStart = i;
-      while (i < stop && TOKEN[buffer[i] as number] === 1) i++;
+      while (i < stop && TOKEN[buffer[i]] === 1) i++;
       if (i >= stop) return this.#short(end, limit);
       const nameEnd = i;
       if (this.#spaces && i > nameStart && buffer[i] !== COLON) {
         while (i < stop && (buffer[i] === SP || buffer[i] === HTAB)) i++;
         if (i >= stop) return this.#short(end, limit);
       }
-      if (buffer[i] !== COLON || i === nameStart) return this.fail(nameError(buffer[i] as number, i === nameStart));
+      if (buffer[i] !== COLON || i === nameStart) return this.fail(nameError(buffer[i], i === nameStart));
       const spaced = i++ !== nameEnd;
       while (i < stop && (buffer[i] === SP || buffer[i] === HTAB)) i++;
       const valueStart = i;
-      while (i < stop && FIELD_VALUE[buffer[i] as number] === 1) i++;
+      while (i < stop && FIELD_VALUE[buffer[i]] === 1) i++;
       if (i >= stop) return this.#short(end, limit);
       if (buffer[i] !== CR) return this.fail(buffer[i] === LF ? 'bare-line-end' : 'bad-field');
       if (i + 1 >= stop) return this.#short(end, limit);

@@ -1,10 +1,12 @@
-import { COLON, CR, HOST_CHARACTER, LF, SP, TARGET, TOKEN } from '../../core/bytes.ts';
+import { CR, LF, SP, TARGET, TOKEN } from '../../core/bytes.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
+import { isAuthority } from './authority.ts';
+import { isPadded, parseLength, requestCoding } from './framing.ts';
 import { FAILED, LineReader, MORE } from './lines.ts';
-import { hasListToken } from './tokens.ts';
-import { parseLength, requestCoding } from './framing.ts';
+import { hasListToken, isWord, trimmed } from './tokens.ts';
+import { offeredProtocols } from './upgrade.ts';
 
 /** Bounds of a request's head. */
 export interface RequestLimits {
@@ -22,7 +24,7 @@ export interface RequestLimits {
 const LONGEST_METHOD = 64;
 /** `HTTP/1.1` and CRLF. */
 const VERSION_LENGTH = 8;
-const UNDERSCORE = 0x5f;
+const CONTINUE = '100-continue';
 const VERSION = Buffer.from('HTTP/');
 
 /**
@@ -40,11 +42,6 @@ export class RequestHeadParser {
 
   constructor(limits: RequestLimits) {
     this.#limits = limits;
-  }
-
-  /** Whether a head has begun: bytes other than empty lines have been seen. */
-  get begun(): boolean {
-    return this.#lineRead || this.#lines.at > 0;
   }
 
   reset(): void {
@@ -87,28 +84,28 @@ export class RequestHeadParser {
       i += 2;
     }
     const methodStart = i;
-    while (i < stop && TOKEN[buffer[i] as number] === 1 && i - methodStart <= LONGEST_METHOD) i++;
+    while (i < stop && TOKEN[buffer[i]] === 1 && i - methodStart <= LONGEST_METHOD) i++;
     if (i - methodStart > LONGEST_METHOD) return this.#fail('bad-method');
     if (i >= stop) return this.#short(end, limit);
-    if (buffer[i] !== SP || i === methodStart) return this.#fail(lineError(buffer[i] as number, 'bad-method'));
+    if (buffer[i] !== SP || i === methodStart) return this.#fail(lineError(buffer[i], 'bad-method'));
     const methodEnd = i++;
     const targetStart = i;
     const targetLimit = targetStart + this.#limits.target;
     const targetStop = targetLimit < stop ? targetLimit : stop;
-    while (i < targetStop && TARGET[buffer[i] as number] === 1) i++;
-    if (i >= targetLimit && (i < end ? TARGET[buffer[i] as number] === 1 : false)) return this.#fail('target-too-long');
+    while (i < targetStop && TARGET[buffer[i]] === 1) i++;
     if (i >= stop) return this.#short(end, limit);
-    if (buffer[i] !== SP || i === targetStart) return this.#fail(lineError(buffer[i] as number, 'bad-target'));
+    if (i >= targetLimit && TARGET[buffer[i]] === 1) return this.#fail('target-too-long');
+    if (buffer[i] !== SP || i === targetStart) return this.#fail(lineError(buffer[i], 'bad-target'));
     const targetEnd = i++;
     for (let v = 0; v < VERSION_LENGTH; v++, i++) {
       if (i >= stop) return this.#short(end, limit);
-      const code = buffer[i] as number;
+      const code = buffer[i];
       if (v < 5 ? code !== VERSION[v] : v === 6 ? code !== 0x2e : code < 0x30 || code > 0x39) {
         return this.#fail(v === 0 ? lineError(code, 'bad-version') : 'bad-version');
       }
     }
     if (i >= stop) return this.#short(end, limit);
-    if (buffer[i] !== CR) return this.#fail(lineError(buffer[i] as number, 'bad-version'));
+    if (buffer[i] !== CR) return this.#fail(lineError(buffer[i], 'bad-version'));
     if (i + 1 >= stop) return this.#short(end, limit);
     if (buffer[i + 1] !== LF) return this.#fail('bare-line-end');
     if (buffer[i - 3] !== 0x31) return this.#fail('unsupported-version');
@@ -121,6 +118,8 @@ export class RequestHeadParser {
   /** Everything that is decided by the fields together: framing, Host, target form, connection. */
   #judge(request: Request): boolean {
     const { fields } = request;
+    // Looked for once in the whole head: few have any.
+    const underscores = !this.#limits.underscores && fields.text.includes('_', this.#fieldsAt);
     let hosts = 0;
     let lengths = 0;
     let codings = 0;
@@ -132,8 +131,13 @@ export class RequestHeadParser {
           break;
         case names.CONTENT_LENGTH: {
           if (++lengths > 1) return this.#refuse('bad-content-length');
-          const length = parseLength(fields.value(i));
+          const value = fields.value(i);
+          const length = parseLength(value);
           if (length < 0) return this.#refuse('bad-content-length');
+          if (isPadded(value)) {
+            fields.drop(i);
+            fields.append('Content-Length', String(length));
+          }
           request.length = length;
           request.framing = length === 0 ? 'none' : 'length';
           break;
@@ -145,14 +149,12 @@ export class RequestHeadParser {
           connection = true;
           break;
         case names.EXPECT:
-          // RFC 9110 §10.1.1: an HTTP/1.0 client's expectation is ignored.
-          if (request.minor === 1) {
-            if (fields.value(i).toLowerCase() !== '100-continue') return this.#refuse('unknown-expectation');
-            request.expectsContinue = true;
-          }
+          // RFC 9110 §10.1.1: an HTTP/1.0 client's expectation is ignored. It would reach the origin in an HTTP/1.1 request.
+          if (request.minor === 0) fields.drop(i);
+          else if (!this.#expectation(request, fields.value(i))) return this.#refuse('unknown-expectation');
           break;
         case names.OTHER:
-          if (!this.#limits.underscores && hasUnderscore(fields.name(i))) fields.drop(i);
+          if (underscores && fields.name(i).includes('_')) fields.drop(i);
           break;
         default:
       }
@@ -165,6 +167,19 @@ export class RequestHeadParser {
     }
     if (request.framing === 'none') request.expectsContinue = false;
     return this.#target(request) && this.#host(request, hosts) && this.#connection(request, connection);
+  }
+
+  /** A list of which we know one member (RFC 9110 §10.1.1); false when there is another. */
+  #expectation(request: Request, value: string): boolean {
+    if (isWord(value, CONTINUE)) request.expectsContinue = true;
+    else {
+      for (const part of value.split(',')) {
+        const member = trimmed(part);
+        if (isWord(member, CONTINUE)) request.expectsContinue = true;
+        else if (member !== '') return false;
+      }
+    }
+    return true;
   }
 
   #target(request: Request): boolean {
@@ -182,7 +197,7 @@ export class RequestHeadParser {
       return method === 'OPTIONS' || this.#refuse('bad-target');
     }
     const match = /^https?:\/\/([^/?]+)/i.exec(target);
-    if (match === null || !isAuthority(match[1] as string, false)) return this.#refuse('bad-target');
+    if (match === null || !isAuthority(match[1], false)) return this.#refuse('bad-target');
     request.form = 'absolute';
     return true;
   }
@@ -200,11 +215,19 @@ export class RequestHeadParser {
       else if (request.minor === 0) {
         request.keepAlive = hasListToken(request.fields, names.CONNECTION, 'keep-alive');
       }
-      const upgrade = request.minor === 1 ? request.fields.find(names.UPGRADE) : -1;
-      if (upgrade >= 0 && hasListToken(request.fields, names.CONNECTION, 'upgrade')) {
-        request.upgrade = offeredProtocols(request);
+      // RFC 9110 §7.8: not from HTTP/1.0. And with a body, an origin that switches early would get the rest of it, frames
+      // and all, as the new protocol's first bytes.
+      const switches = request.minor === 1 && request.framing === 'none';
+      if (
+        switches &&
+        request.fields.find(names.UPGRADE) >= 0 &&
+        hasListToken(request.fields, names.CONNECTION, 'upgrade')
+      ) {
+        request.upgrade = offeredProtocols(request.fields);
       }
     }
+    // What follows a refused CONNECT may be meant for the tunnel, and must not be served as requests.
+    if (request.form === 'authority') request.keepAlive = false;
     return true;
   }
 
@@ -233,49 +256,4 @@ function methodName(buffer: Buffer, start: number, end: number): string {
 function lineError(stopper: number, otherwise: ErrorCode): ErrorCode {
   if (stopper === LF || stopper === CR) return stopper === LF ? 'bare-line-end' : 'bad-request-line';
   return otherwise;
-}
-
-function hasUnderscore(name: string): boolean {
-  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) === UNDERSCORE) return true;
-  return false;
-}
-
-/** `uri-host [ ":" port ]` (RFC 9110 §7.2), without userinfo. The host may not be empty. */
-export function isAuthority(text: string, portRequired: boolean): boolean {
-  let i = 0;
-  if (text.charCodeAt(0) === 0x5b) {
-    const close = text.indexOf(']');
-    if (close < 3 || !/^[0-9a-f:.]+$/i.test(text.slice(1, close))) return false;
-    i = close + 1;
-  } else {
-    while (i < text.length && HOST_CHARACTER[text.charCodeAt(i)] === 1) i++;
-    if (i === 0) return false;
-  }
-  if (i === text.length) return !portRequired;
-  if (text.charCodeAt(i) !== COLON) return false;
-  if (++i === text.length) return !portRequired;
-  let port = 0;
-  for (; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 0x30;
-    if (digit < 0 || digit > 9) return false;
-    port = port * 10 + digit;
-    if (port > 65_535) return false;
-  }
-  return true;
-}
-
-/**
- * What may be offered to the origin. HTTP/2 in clear text is taken out: an origin that accepts it would open a tunnel
- * through which requests pass that no rule here has seen.
- */
-function offeredProtocols(request: Request): string {
-  const offered: string[] = [];
-  for (let i = 0; i < request.fields.count; i++) {
-    if (request.fields.id(i) !== names.UPGRADE) continue;
-    for (const part of request.fields.value(i).split(',')) {
-      const protocol = part.trim();
-      if (protocol !== '' && !/^(?:h2c?|http)(?:$|[/-])/i.test(protocol)) offered.push(protocol);
-    }
-  }
-  return offered.join(', ');
 }

@@ -6,6 +6,7 @@ import type { CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
 import { AnswerHeadParser } from './answer-head.ts';
 import { ChunkDecoder } from './chunks.ts';
 import { FAILED, MORE } from './lines.ts';
+import { isOffered } from './upgrade.ts';
 
 /** Interim answers one request may get; a peer that sends more only keeps us busy. */
 const MOST_INTERIM = 64;
@@ -224,14 +225,4 @@ function requestLines(request: Request, target: RequestTarget): string {
     lines += `Connection: ${request.takesTrailers ? 'TE, ' : ''}Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
   } else if (request.takesTrailers) lines += 'Connection: TE\r\n';
   return request.takesTrailers ? `${lines}TE: trailers\r\n` : lines;
-}
-
-/** Whether all protocols of a 101 were offered. */
-function isOffered(chosen: string, offered: string): boolean {
-  if (chosen === '' || offered === '') return false;
-  const allowed = new Set(offered.toLowerCase().split(',').map((one) => one.trim()));
-  return chosen
-    .toLowerCase()
-    .split(',')
-    .every((one) => allowed.has(one.trim()));
 }
