@@ -70,6 +70,8 @@ export class AnswerWriter {
       tail = `Connection: Upgrade\r\nUpgrade: ${answer.upgrade}\r\n`;
     } else {
       this.framing = answer.framing;
+      // RFC 9110 §8.6: an answer that can have no body states no length.
+      if (answer.status === 204) fields.dropAll(names.CONTENT_LENGTH);
       if (answer.framing === 'length') this.#left = answer.length;
       else if (answer.framing === 'chunked' || answer.framing === 'close') {
         if (request.minor === 1) {

@@ -2,7 +2,6 @@ import type { Answer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
-import type { KeySource } from '../balance/balancer.ts';
 import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
 import { isIdempotent } from '../upstream/retry.ts';
@@ -54,9 +53,9 @@ export class Forwarding implements Applicant, Carrier {
     this.#exchange = exchange;
     this.#upstream = upstream;
     this.#rooms = rooms;
-    const { balancer } = upstream;
-    this.key = balancer.key === 'none' ? '' : keyOf(exchange, balancer.key);
-    this.authority = balancer.key === 'none' ? '' : exchange.request.authority;
+    const { request, front } = exchange;
+    this.key = upstream.keyOf(request, front.client.address);
+    this.authority = upstream.balancer.key === 'none' ? '' : request.authority;
   }
 
   start(): void {
@@ -133,11 +132,14 @@ export class Forwarding implements Applicant, Carrier {
 
   head(answer: Answer): void {
     const exchange = this.#exchange;
+    const origin = this.#origin as Origin;
+    // An answer on a kept channel shows that the origin is back as well as a new connection does.
+    if (origin.failures > 0) this.#upstream.health.connected(origin);
     exchange.answered = this.#rooms.clock.now();
     for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
     const { balancer } = this.#upstream;
     if (balancer.stamp !== undefined) {
-      const cookie = balancer.stamp(this.key, this.#origin as Origin);
+      const cookie = balancer.stamp(this.key, origin);
       if (cookie !== undefined) answer.fields.append('Set-Cookie', cookie);
     }
     if (this.#rooms.hooks?.onResponse === true && !this.#askHook(answer, this.#rooms.hooks)) return;
@@ -346,21 +348,5 @@ export class Forwarding implements Applicant, Carrier {
       if (origin !== null) this.#upstream.release(origin);
       this.#exchange.front.tunnelled();
     });
-  }
-}
-
-function keyOf(exchange: Exchange, source: KeySource): string {
-  const { request } = exchange;
-  switch (source) {
-    case 'path':
-      return request.path ?? '';
-    case 'uri':
-      return request.target;
-    case 'address':
-      return exchange.front.client.address;
-    default: {
-      const name = source.slice(source.indexOf(':') + 1);
-      return (source.startsWith('header:') ? request.fields.get(name) : request.cookie(name)) ?? '';
-    }
   }
 }

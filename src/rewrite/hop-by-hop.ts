@@ -42,7 +42,8 @@ function strip(fields: Fields, te: ((value: string) => void) | undefined): void 
 }
 
 function dropNominated(fields: Fields, value: string): void {
-  if (value.length === 5 || value.length === 10 ? /^(?:close|keep-alive)$/i.test(value) : false) return;
+  const { length } = value;
+  if ((length === 5 || length === 10) && NEVER_NOMINATED.has(value.toLowerCase())) return;
   for (const part of value.split(',')) {
     const name = part.trim().toLowerCase();
     if (name !== '' && name !== 'te' && !NEVER_NOMINATED.has(name)) fields.delete(name);

@@ -51,7 +51,8 @@ export class Backlog {
   /** Ends the waiting of all whose time is up. Deadlines need not be in order: each request brings its own. */
   expire(now: number): void {
     const late: Waiter[] = [];
-    for (let waiter = this.first; waiter !== null; waiter = waiter.nextWaiter) if (waiter.deadline <= now) late.push(waiter);
+    for (let waiter = this.first; waiter !== null; waiter = waiter.nextWaiter)
+      if (waiter.deadline <= now) late.push(waiter);
     for (const waiter of late) {
       if (!waiter.waiting) continue;
       this.remove(waiter);

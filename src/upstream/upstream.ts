@@ -2,11 +2,13 @@ import type { Ask, Balancer } from '../balance/balancer.ts';
 import type { RequestTarget } from '../codec/codec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Origin } from '../core/origin.ts';
+import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { Backlog, type Waiter } from './backlog.ts';
 import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
 import { Health, type RestOptions } from './health.ts';
+import { keyOf } from './key.ts';
 import type { Pool } from './pool.ts';
 import { RetryBudget } from './retry.ts';
 
@@ -93,6 +95,11 @@ export class Upstream {
     balancer.update(origins);
   }
 
+  /** What the balancer of this upstream chooses by, from one request. */
+  keyOf(request: Request, address: string): string {
+    return keyOf(this.balancer.key, request, address);
+  }
+
   /** Gives the applicant a slot now, or a place in the backlog, or neither. */
   admit(applicant: Applicant): Admission {
     // Those who wait come first; a newcomer may only pass when nobody does.
@@ -120,7 +127,7 @@ export class Upstream {
 
   /** Serves those who wait, in order, as far as slots go. */
   wake(): void {
-    for (let waiter = this.backlog.first; waiter !== null; ) {
+    for (let waiter = this.backlog.first; waiter !== null;) {
       const next: Waiter | null = waiter.nextWaiter;
       const applicant = waiter as Applicant;
       const origin = this.#pick(applicant);
