@@ -59,6 +59,8 @@ export class Request {
   get pathAndQuery(): string {
     if (this.form !== 'absolute') return this.target;
     const rest = this.target.replace(ABSOLUTE, '');
+    // RFC 9112 §3.2.4: the last proxy writes OPTIONS without path or query as `*`.
+    if (rest === '' && this.method === 'OPTIONS') return '*';
     return rest.startsWith('/') ? rest : `/${rest}`;
   }
 

@@ -56,12 +56,13 @@ export class BodyReader {
       },
     };
     const after = this.#decoder.decode(buffer, start, end, counter);
-    if (after === FAILED) {
-      this.error = this.#decoder.error;
-      return -1;
-    }
+    // Asked first, so that the error does not depend on whether a bad chunk came in the same read.
     if (this.bytes > this.#most) {
       this.error = 'body-too-large';
+      return -1;
+    }
+    if (after === FAILED) {
+      this.error = this.#decoder.error;
       return -1;
     }
     if (this.#decoder.done) this.done = true;
