@@ -1,8 +1,9 @@
-import { createReadStream, mkdirSync, statSync, truncateSync } from 'node:fs';
+import { createReadStream, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, Round, Target } from './case.ts';
 import type { Origin } from './origins.ts';
+import { envOf } from './subject-env.ts';
 import type { RunningSubject, Subject } from './subject.ts';
 
 /** A log line may sit in a buffer for a second before it is written. */
@@ -38,13 +39,8 @@ export class Contender {
   }
 
   static of(subject: Subject, test: Case, origin: Origin, parentDir: string): Contender {
-    const dir = join(parentDir, test.name, subject.name.replaceAll(/[^a-zA-Z0-9-]/g, '_'));
-    const accessLog = join(dir, 'access.log');
-    const start = (): Promise<RunningSubject> => {
-      mkdirSync(dir, { recursive: true });
-      return subject.start({ dir, accessLog, origin: origin.port });
-    };
-    const contender = new Contender(subject.name, test, origin, start, accessLog);
+    const env = envOf(subject, origin, join(parentDir, test.name));
+    const contender = new Contender(subject.name, test, origin, async () => subject.start(env), env.accessLog);
     contender.absent = subject.missing();
     return contender;
   }

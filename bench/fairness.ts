@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Origin } from './origins.ts';
+import { envOf } from './subject-env.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -24,11 +25,9 @@ const logDelay = 1_200;
 export async function inspect(subject: Subject, origin: Origin, parentDir: string): Promise<Fairness | string> {
   const absent = subject.missing();
   if (absent !== undefined) return absent;
-  const dir = join(parentDir, 'fairness', subject.name.replaceAll(/[^a-zA-Z0-9-]/g, '_'));
-  const accessLog = join(dir, 'access.log');
-  mkdirSync(dir, { recursive: true });
+  const env = envOf(subject, origin, join(parentDir, 'fairness'));
   try {
-    const running = await subject.start({ dir, accessLog, origin: origin.port });
+    const running = await subject.start(env);
     try {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const first = await echo(running.port, agent);
@@ -41,7 +40,7 @@ export async function inspect(subject: Subject, origin: Origin, parentDir: strin
         about: subject.about,
         forwards: wanted.filter((name) => new RegExp(`^${name}: *\\S`, 'im').test(second)),
         keepsOrigin: serial(first) === serial(second),
-        logLine: lastLine(accessLog),
+        logLine: lastLine(env.accessLog),
       };
     } finally {
       await running.stop();

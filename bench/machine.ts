@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, release } from 'node:os';
+import { availableParallelism, loadavg, release } from 'node:os';
 import { findProgram } from './programs.ts';
 
 /** The proxy has a core for itself; load generator and origin share the other one. */
@@ -19,6 +19,11 @@ export function pinned(cpu: number, command: readonly string[]): readonly string
 /** The benchmark itself sleeps while a round runs; what little it does must not happen on the proxy's core. */
 export function pinSelf(): void {
   if (canPin && taskset !== undefined) execFileSync(taskset, ['-a', '-c', '-p', String(loadCpu), String(process.pid)]);
+}
+
+/** Processes that wanted a core in the last minute: what a benchmark should begin with is none. */
+export function otherLoad(): number {
+  return loadavg()[0] ?? 0;
 }
 
 export function describeMachine(): string {

@@ -1,4 +1,4 @@
-import { canPin, describeMachine, loadCpu, proxyCpu } from './machine.ts';
+import { canPin, describeMachine, loadCpu, otherLoad, proxyCpu } from './machine.ts';
 import type { Options } from './options.ts';
 import type { Origins } from './origins.ts';
 import type { CaseResult, Entry } from './contest.ts';
@@ -16,10 +16,17 @@ export function heading(options: Options, args: readonly string[], origins: Orig
     `- ${pins}; loopback, plain HTTP/1.1; origin: ${origins.about}`,
     `- medians (lowest–highest) of ${options.rounds} alternating rounds of ${options.seconds} s; a round with any error is not counted`,
     '- CPU is that of the whole proxy process; a ratio is the median over rounds of the quotient within a round',
+    ...(otherLoad() > quiet
+      ? [
+          `- **not a quiet machine**: load average ${otherLoad().toFixed(1)} before the start; the figures are noisier for it`,
+        ]
+      : []),
     '',
   ].join('\n');
 }
 
+/** Load average that the desktop or shell around a benchmark may cause. */
+const quiet = 0.5;
 const references = ['nginx', 'HAProxy'];
 
 /** One case as a Markdown table: median (lowest–highest) of its rounds, and how many times nginx and HAProxy that is. */

@@ -1,7 +1,7 @@
 /** What one contender of the benchmark looks like to the rest of it; each lives in its own file in `subjects/`. */
 
 /** Where a subject is to run: everything it needs to write its own configuration. */
-interface SubjectEnv {
+export interface SubjectEnv {
   /** A directory of its own, removed after the run. */
   readonly dir: string;
   /** The port of the origin on 127.0.0.1. */
