@@ -14,7 +14,9 @@ Examples:
   sluice check proxy.yaml               say everything that is wrong with it
   sluice schema > sluice.schema.json    completion and checks in editors`;
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const program = new Command('sluice')
   .description('Reverse proxy and load balancer. Give it ports of local servers, or a config.')
@@ -51,7 +53,10 @@ program
   .command('proxy')
   .description('proxy without a config')
   .addOption(new Option('--from <address>', 'where to listen: PORT or HOST:PORT').default('8080'))
-  .requiredOption('--to <url...>', 'one or more origins: http://HOST:PORT, HOST:PORT, a port of this machine, unix:/path')
+  .requiredOption(
+    '--to <url...>',
+    'one or more origins: http://HOST:PORT, HOST:PORT, a port of this machine, unix:/path',
+  )
   .option('--balance <name>', 'how an origin is chosen', 'random-two')
   .addOption(new Option('--threads <n>', 'threads to use').argParser(parseThreads).default(1))
   .option('--access-log <target>', 'stdout, stderr, off, or a file', 'stdout')

@@ -102,6 +102,11 @@ export class Sluice {
     this.#defect(error);
   }
 
+  /** The upstreams by name, to be looked at: their origins' states and counters, their backlogs. */
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.#upstreams;
+  }
+
   /** Writes what the logs still hold and opens their files anew. */
   reopenLogs(): void {
     for (const file of this.#files) file.reopen();
@@ -139,7 +144,7 @@ export class Sluice {
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
     const kind = findBalancer(options.balance.name);
     if (kind === undefined) throw new Error(`no balancer is called ${options.balance.name}`);
-    const balancer = kind.create(options.balance.options as never, this.#clock);
+    const balancer = kind.create(options.balance.options, this.#clock);
     const [codec] = codecs;
     const limits = { head: this.config.limits.answerHead, fields: Math.max(this.config.limits.fields, 200) };
     const pool = new Pool(
@@ -151,7 +156,11 @@ export class Sluice {
     );
     const origins = options.origins.map((origin) => new Origin(origin));
     return new Upstream(name, options, origins, balancer, pool, (origin, why) => {
-      this.#messages.say(origin.state === 'down' ? 'warn' : 'info', `origin-${origin.state}`, `${name} ${origin.name}: ${why}`);
+      this.#messages.say(
+        origin.state === 'down' ? 'warn' : 'info',
+        `origin-${origin.state}`,
+        `${name} ${origin.name}: ${why}`,
+      );
     });
   }
 

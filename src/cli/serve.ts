@@ -55,7 +55,9 @@ function greeting(config: Config, addresses: readonly string[]): string[] {
     .filter((name) => name !== undefined)
     .filter((name, index, all) => all.indexOf(name) === index)
     .map((name) => `${name} (${config.upstreams[name]?.origins.map(({ url }) => shortUrl(url)).join(', ')})`);
-  return addresses.map((address) => `listening on ${address}${routes.length === 0 ? '' : `, passing to ${routes.join(', ')}`}`);
+  return addresses.map(
+    (address) => `listening on ${address}${routes.length === 0 ? '' : `, passing to ${routes.join(', ')}`}`,
+  );
 }
 
 function shortUrl(url: string): string {

@@ -69,7 +69,7 @@ export class Fields {
   }
 
   id(index: number): number {
-    return this.#id[index] as number;
+    return this.#id[index];
   }
 
   kept(index: number): boolean {
@@ -162,7 +162,7 @@ export class Fields {
     let run = -1;
     for (let i = 0; i < this.count; i++) {
       if (this.#kept[i] === 1) {
-        if (run < 0) run = this.#at[i * STRIDE] as number;
+        if (run < 0) run = this.#at[i * STRIDE];
       } else if (run >= 0) {
         out += this.text.slice(run, this.#at[i * STRIDE]);
         run = -1;
@@ -174,8 +174,8 @@ export class Fields {
 
   #is(index: number, id: number, lowerName: string): boolean {
     if (id !== OTHER) return this.#id[index] === id;
-    const start = this.#at[index * STRIDE] as number;
-    const end = this.#at[index * STRIDE + 1] as number;
+    const start = this.#at[index * STRIDE];
+    const end = this.#at[index * STRIDE + 1];
     return end - start === lowerName.length && this.text.slice(start, end).toLowerCase() === lowerName;
   }
 

@@ -68,7 +68,7 @@ function numberOption(
     })
     .default(parse(fallback) as number)
     .describe(about)
-    .meta({ shownDefault: fallback, unit, wanted, ...bounds }) as never;
+    .meta({ shownDefault: fallback, unit, wanted, ...bounds });
 }
 
 /** One value or a list of them; the output is a list. */
@@ -78,7 +78,7 @@ export function oneOrMany<Output, Input>(
 ): z.ZodType<Output[], Input | readonly Input[]> {
   return z
     .union([schema, z.array(schema).min(least)])
-    .transform((given) => (Array.isArray(given) ? given : [given]) as Output[]) as never;
+    .transform((given) => (Array.isArray(given) ? given : [given])) as never;
 }
 
 /** The same option without its default, where a missing value means "as elsewhere". */

@@ -81,11 +81,11 @@ const BY_LENGTH: readonly Candidate[][] = (() => {
 export function identify(buffer: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length > 31) return OTHER;
-  const candidates = BY_LENGTH[length] as Candidate[];
+  const candidates = BY_LENGTH[length];
   next: for (let c = 0; c < candidates.length; c++) {
-    const { bytes, id } = candidates[c] as Candidate;
+    const { bytes, id } = candidates[c];
     for (let i = 0; i < length; i++) {
-      const code = buffer[start + i] as number;
+      const code = buffer[start + i];
       // Letters only: the tables hold letters, digits and hyphens, and no other token byte folds onto a letter.
       if (code !== bytes[i] && (code | 0x20) !== bytes[i]) continue next;
       if (code !== bytes[i] && (code < 0x41 || code > 0x5a)) continue next;

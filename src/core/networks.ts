@@ -137,6 +137,6 @@ function parseV4(text: string): number[] | undefined {
 function showAddress(bytes: Uint8Array, bits: number): string {
   if (bits === 32) return [...bytes.subarray(12)].join('.');
   const words: string[] = [];
-  for (let i = 0; i < 16; i += 2) words.push((((bytes[i]) << 8) | (bytes[i + 1])).toString(16));
+  for (let i = 0; i < 16; i += 2) words.push(((bytes[i] << 8) | bytes[i + 1]).toString(16));
   return words.join(':').replace(/(?:^|:)0(?::0)+(?::|$)/, '::');
 }

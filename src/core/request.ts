@@ -150,7 +150,7 @@ export function normalizePath(raw: string): string | undefined {
   const kept: string[] = [];
   const segments = decoded.split('/');
   for (let i = 1; i < segments.length; i++) {
-    const segment = segments[i] as string;
+    const segment = segments[i];
     const last = i === segments.length - 1;
     if (segment === '..') {
       if (kept.length === 0) return undefined;

@@ -24,7 +24,8 @@ export function textFormat(clock: Clock): AccessFormat {
   });
   return (exchange) => {
     const { request } = exchange;
-    const line = request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
+    const line =
+      request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
     const now = clock.now();
     return (
       `${exchange.front.client.address} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
@@ -94,7 +95,7 @@ function span(from: number, to: number): string {
 function millis(ms: number): string {
   const micros = Math.round(ms * 1000);
   const whole = Math.floor(micros / 1000);
-  return `${whole}.${THOUSANDTHS[micros - whole * 1000] as string}`;
+  return `${whole}.${THOUSANDTHS[micros - whole * 1000]}`;
 }
 
 function plain(exchange: Exchange, id: number): string | undefined {
@@ -116,6 +117,9 @@ function quotedTarget(target: string): string {
 /** What a client sends must not end the quotes or the line it stands in. */
 function quoted(text: string): string {
   return /["\\]|[^\x20-\x7e]/.test(text)
-    ? text.replace(/["\\]|[^\x20-\x7e]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`)
+    ? text.replace(
+        /["\\]|[^\x20-\x7e]/g,
+        (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`,
+      )
     : text;
 }

@@ -63,7 +63,8 @@ export interface Hooks {
 
 /** Makes an embedding program's functions fit the line; `null` when there are none, so that they cost nothing. */
 export function makeHooks(functions: HookFunctions): Hooks | null {
-  const { onRequest, onResponse } = functions;
+  const onRequest = functions.onRequest?.bind(functions);
+  const onResponse = functions.onResponse?.bind(functions);
   if (onRequest === undefined && onResponse === undefined) return null;
   return {
     onRequest: onRequest !== undefined,
@@ -80,7 +81,7 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
       };
       let made: void | HookAnswer | Promise<void | HookAnswer>;
       try {
-        made = onRequest?.call(functions, new RequestView(exchange));
+        made = onRequest?.(new RequestView(exchange));
       } catch (error) {
         return go(error ?? new Error('the hook threw nothing'));
       }
@@ -94,7 +95,7 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
         origin: exchange.origin?.name ?? '',
         headers: new FieldsView(answer.fields, exchange),
       };
-      const made = onResponse?.call(functions, view);
+      const made = onResponse?.(view);
       if (!(made instanceof Promise)) return true;
       made.then(
         () => go(),
@@ -156,7 +157,15 @@ class RequestView implements HookRequest {
 }
 
 /** Fields that frame the message: the codec writes them, a hook may only read them. */
-const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'upgrade', 'keep-alive', 'te', 'trailer']);
+const FRAMING = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'keep-alive',
+  'te',
+  'trailer',
+]);
 
 /** A request's memory serves another one after its end: a hook that outlives its request must not reach into that. */
 function alive(exchange: Exchange): Exchange {
@@ -208,7 +217,8 @@ class FieldsView implements HookFields {
 
 function checkChange(name: string, value: string): void {
   checkField(name, value);
-  if (FRAMING.has(name.toLowerCase())) throw new TypeError(`${name} belongs to the connection: a hook cannot change it`);
+  if (FRAMING.has(name.toLowerCase()))
+    throw new TypeError(`${name} belongs to the connection: a hook cannot change it`);
 }
 
 function checkField(name: string, value: string): void {

@@ -10,7 +10,9 @@ const LONGEST = 200;
  * drawn at the start and a counter: unique, short, in order, and cheap; not secret.
  */
 export function requestId(clock: Clock): Pass {
-  const prefix = Math.floor((1 + clock.random()) * 36 ** 6).toString(36).slice(-6);
+  const prefix = Math.floor((1 + clock.random()) * 36 ** 6)
+    .toString(36)
+    .slice(-6);
   let count = 0;
   return {
     name: 'request-id',

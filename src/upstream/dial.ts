@@ -1,4 +1,4 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, type NetConnectOpts } from 'node:net';
 import type { Origin } from '../core/origin.ts';
 import { Channel, type ChannelUser } from './channel.ts';
 import type { Pool } from './pool.ts';
@@ -23,7 +23,7 @@ export function dial(origin: Origin, pool: Pool, user: ChannelUser): Channel {
           autoSelectFamilyAttemptTimeout: FAMILY_HEAD_START,
         }
       : { path: address.path };
-  const socket = connect({ ...where, ...common } as NetConnectOpts) as Socket;
+  const socket = connect({ ...where, ...common } as NetConnectOpts);
   channel.wire.attach(socket, false);
   socket.on('connect', () => channel.opened());
   pool.wheel.arm(channel.timer, pool.options.timeouts.connect);

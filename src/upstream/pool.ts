@@ -62,7 +62,7 @@ export class Pool {
   take(origin: Origin, warm: boolean, now: number): Channel | undefined {
     const idle = this.#idle.get(origin);
     if (idle === undefined || idle.length === 0) return undefined;
-    if (warm && now - (idle[idle.length - 1] as Channel).idleSince > WARM) return undefined;
+    if (warm && now - idle[idle.length - 1].idleSince > WARM) return undefined;
     while (idle.length > 0) {
       const channel = idle.pop() as Channel;
       channel.state = 'open';
