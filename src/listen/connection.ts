@@ -111,7 +111,10 @@ export class Connection implements WireOwner, Front {
     this.#unflushed = false;
     if (this.#state !== 'exchange') return;
     if (this.#writer.ended) return this.#finish();
-    this.#host.wheel.disarm(this.#timer);
+    // The client reads again; now its own sending is what is waited for, if anything is.
+    if (!this.#body.done && this.#sink !== null && !this.#sinkFull) {
+      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    } else this.#host.wheel.disarm(this.#timer);
     this.#exchange?.carrier?.clientFlushed();
   }
 

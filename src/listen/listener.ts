@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly timeouts: ClientTimeouts;
   /** Peers whose `X-Forwarded-*` are believed. */
   readonly trusted: Networks;
+  /** Take connections as Node's own sockets even where their handles can be had. For the test of that way. */
+  readonly plainSockets?: boolean;
 }
 
 /** What a listener hands its exchanges to. */
@@ -91,7 +93,7 @@ export class Listener implements ConnectionHost {
     if (address.kind === 'unix' && address.mode >= 0) chmodSync(address.path, address.mode);
     const bound = this.#server.address();
     this.#port = bound !== null && typeof bound === 'object' ? bound.port : 0;
-    this.#acceptHandles();
+    if (this.#options.plainSockets !== true) this.#acceptHandles();
   }
 
   /** The address in use: `http://host:port`, or `unix:path`. */
