@@ -72,7 +72,9 @@ export class Forwarding implements Applicant, Carrier {
 
   usable(origin: Origin): boolean {
     if (origin.state !== 'up' || (origin.backup && !this.backups)) return false;
-    if (this.#again !== null) return origin === this.#again;
+    const again = this.#again;
+    // Unless it has turned out meanwhile that the origin is gone as well, and not its kept channel only.
+    if (again !== null && again.state !== 'down' && again.state !== 'draining') return origin === again;
     return this.#tried === null || !this.#tried.includes(origin);
   }
 

@@ -1,5 +1,5 @@
 /** Three origins of three kinds, each a process of its own that can be killed and started again on its address. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -60,6 +60,8 @@ export function nginxOrigin(t: TestContext, nginx: string, files: string): Promi
          server { listen unix:${path}/count.sock; location / { return 200 "$http_content_length"; } }
        }`,
     );
+    // One that was killed leaves its socket behind, and nginx does not bind over it.
+    rmSync(join(path, 'count.sock'), { force: true });
     return start(t, nginx, ['-p', path, '-c', conf]);
   });
 }

@@ -147,6 +147,7 @@ export interface AccessLine {
   readonly origin?: string;
   readonly attempts: number;
   readonly queue?: number;
+  readonly connect?: number;
   readonly total: number;
   readonly error?: string;
   readonly detail?: string;
