@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { load, showProblems } from './index.ts';
+import { load, problemCodes, showProblems } from './index.ts';
 import { jsonSchema } from './json-schema.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures');
@@ -36,6 +36,7 @@ async function outcome({ language, config }: Case): Promise<string> {
     const file = join(folder, `sluice.config.${language}`);
     writeFileSync(file, config);
     const { problems } = await load(file);
+    for (const { code } of problems ?? []) codes.add(code);
     return problems === undefined ? 'good\n' : `${showProblems(problems)}\n`.replaceAll(`${folder}/`, '');
   } finally {
     rmSync(folder, { recursive: true });
@@ -43,6 +44,8 @@ async function outcome({ language, config }: Case): Promise<string> {
 }
 
 let broken = 0;
+/** Every code that came up. */
+const codes = new Set<string>();
 for (const name of readdirSync(FOLDER)) {
   const path = join(FOLDER, name);
   const text = readFileSync(path, 'utf8');
@@ -80,6 +83,11 @@ if (WRITE) {
 
 test('the corpus is large enough', () => {
   assert.ok(broken >= 45, `${broken} broken configs`);
+});
+
+test('every problem has been seen', () => {
+  const files = ['config/not-found', 'config/ambiguous-file', 'config/unknown-format', 'config/unreadable'];
+  assert.deepEqual(Object.keys(problemCodes).filter((code) => !codes.has(code) && !files.includes(code)), []);
 });
 
 test('the JSON Schema takes every good config', () => {

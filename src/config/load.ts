@@ -9,7 +9,6 @@ import type { Problem, ProblemCode } from './problems.ts';
 import type { Reading } from './reading.ts';
 import { runScript } from './script-run.ts';
 import { placesInScript } from './script.ts';
-import { readYaml } from './yaml.ts';
 
 const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 const YAML = ['.yaml', '.yml'];
@@ -39,7 +38,7 @@ export async function load(file: string): Promise<Checked> {
     return failed(await fileProblem(file, error as NodeJS.ErrnoException));
   }
   if (SCRIPTS.includes(end)) return loadScript(file, text, changed);
-  if (YAML.includes(end)) return checkReading(file, text, readYaml);
+  if (YAML.includes(end)) return checkReading(file, text, (await import('./yaml.ts')).readYaml);
   if (end === '.json') return checkReading(file, text, readJson);
   const message = 'the end of the name does not tell the format: .ts, .mts, .js, .mjs, .yaml, .yml and .json do';
   return failed(problem('config/unknown-format', message, file));

@@ -5,9 +5,9 @@ const BEFORE_REGEX = /(?:^|[(,=:[!&|?{};+\-*%~^<>]|\b(?:return|typeof|case|of|yi
 
 const WORD = /[A-Za-z_$][\w$]*/y;
 
-/** The identifier or keyword at an offset, '' when there is none, or when it goes on from before. */
+/** The identifier or keyword at an offset, '' when there is none, when it goes on from before, or is a property. */
 export function wordAt(text: string, at: number): string {
-  if (at > 0 && /[\w$.]/.test(text[at - 1])) return '';
+  if (/[\w$]$|(?<!\.\.)\.$/.test(text.slice(Math.max(0, at - 3), at))) return '';
   WORD.lastIndex = at;
   return WORD.exec(text)?.[0] ?? '';
 }

@@ -97,12 +97,12 @@ class Scanner {
     const name = quoted ? text.slice(at + 1, end - 1) : text.slice(at, end);
     const behind = skipSpace(text, end);
     const key = { start: at, end };
-    if (name !== '' && text[behind] === ':') {
+    if (end > at && text[behind] === ':') {
       const found = this.value(behind + 1, key, depth);
       parts.set(name, found.place);
       return found.end;
     }
-    if (name !== '' && (text[behind] === ',' || text[behind] === '}')) {
+    if (end > at && (text[behind] === ',' || text[behind] === '}')) {
       parts.set(name, { ...this.value(at, key, depth).place, value: key });
       return end;
     }

@@ -33,7 +33,7 @@ export function readYaml(text: string): Reading {
     return { problems: [{ code: 'config/empty', message: 'the file holds nothing', span: { start: 0, end: 0 } }] };
   }
   const places = new Places(document, text);
-  const root = places.of(document.contents, undefined, []);
+  const root = places.of(document.contents, undefined);
   try {
     return { value: document.toJS({ maxAliasCount: 100 }), root, problems: places.problems };
   } catch (error) {
@@ -91,36 +91,42 @@ function unresolved(text: string, error: Error): Span {
   return start < 0 ? { start: 0, end: 0 } : { start, end: start + 1 + (name as string).length };
 }
 
+const NOTHING: ReadonlyMap<string, Place> = new Map();
+
 /** Walks over the document, and notes keys that are given twice. */
 class Places {
   readonly problems: Finding[] = [];
   readonly #document: Document;
   readonly #text: string;
+  readonly #parts = new Map<Node, Map<string, Place>>();
 
   constructor(document: Document, text: string) {
     this.#document = document;
     this.#text = text;
   }
 
-  /** `above`: the nodes this one is part of, against aliases that contain themselves. */
-  of(node: Node, key: Span | undefined, above: readonly Node[]): Place {
+  of(node: Node, key: Span | undefined): Place {
     const target = isAlias(node) ? node.resolve(this.#document) : node;
-    const parts = new Map<string, Place>();
-    if (target !== undefined && !above.includes(target)) {
-      const inside = [...above, target];
-      if (isSeq(target)) {
-        for (const [i, item] of target.items.entries()) {
-          if (isNode(item)) parts.set(String(i), this.of(item, undefined, inside));
-        }
-      } else if (isMap(target)) {
-        this.#pairs(parts, target.items, inside);
-      }
-    }
     const value = span(node);
+    const parts = target === undefined ? NOTHING : this.#partsOf(target);
     return key === undefined ? { value, parts } : { key, value, parts };
   }
 
-  #pairs(parts: Map<string, Place>, items: readonly unknown[], inside: readonly Node[]): void {
+  /** Once per node, however many aliases it has, and even if it contains itself. */
+  #partsOf(node: Node): ReadonlyMap<string, Place> {
+    const known = this.#parts.get(node);
+    if (known !== undefined) return known;
+    const parts = new Map<string, Place>();
+    this.#parts.set(node, parts);
+    if (isSeq(node)) {
+      for (const [i, item] of node.items.entries()) if (isNode(item)) parts.set(String(i), this.of(item, undefined));
+    } else if (isMap(node)) {
+      this.#pairs(parts, node.items);
+    }
+    return parts;
+  }
+
+  #pairs(parts: Map<string, Place>, items: readonly unknown[]): void {
     const merged: Place[] = [];
     for (const pair of items) {
       if (!isPair(pair) || !isScalar(pair.key)) continue;
@@ -128,13 +134,13 @@ class Places {
       const name = pair.key.source ?? String(pair.key.value);
       const node = isNode(pair.value) ? pair.value : undefined;
       if (name === '<<' && node !== undefined) {
-        const place = this.of(node, undefined, inside);
+        const place = this.of(node, undefined);
         merged.push(...(isSeq(node) ? place.parts.values() : [place]));
         continue;
       }
       const first = parts.get(name)?.key;
       if (first !== undefined) this.problems.push(twice(name, key, position(this.#text, first).line));
-      parts.set(name, node === undefined ? { key, value: key, parts: new Map() } : this.of(node, key, inside));
+      parts.set(name, node === undefined ? { key, value: key, parts: new Map() } : this.of(node, key));
     }
     for (const place of merged) for (const [name, one] of place.parts) if (!parts.has(name)) parts.set(name, one);
   }

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config } from './config.ts';
+import { check, defineConfig, showProblems } from './index.ts';
+
+function config(input: unknown): Config {
+  const checked = check(input);
+  assert.ok(checked.problems === undefined, showProblems(checked.problems ?? []));
+  return checked.config;
+}
+
+const upstreams = { app: { origins: [3000] } };
+
+test('the least config, with everything filled in', () => {
+  assert.deepEqual(config({ upstreams }), {
+    listen: [
+      {
+        address: { kind: 'tcp', host: '', port: 8080 },
+        name: '*:8080',
+        limits: {
+          head: 16_384,
+          fields: 100,
+          target: 8192,
+          body: Infinity,
+          connections: 100_000,
+          connectionsPerAddress: Infinity,
+          window: 65_536,
+          underscores: 'drop',
+        },
+        timeouts: { head: 15_000, body: 60_000, write: 60_000, keepAlive: 75_000, tunnel: 3_600_000 },
+        keepAlive: { requests: 1000 },
+        trustedProxies: [],
+      },
+    ],
+    upstreams: {
+      app: {
+        origins: [
+          {
+            url: '3000',
+            address: { scheme: 'http', host: '127.0.0.1', port: 3000 },
+            weight: 1,
+            backup: false,
+            maxConnections: Infinity,
+          },
+        ],
+        balance: { name: 'random-two', options: {} },
+        maxConnections: Infinity,
+        queue: { size: 1024, timeout: 30_000 },
+        retries: { count: 1, budget: 0.2, buffer: 65_536 },
+        timeouts: { connect: 3000, firstByte: 60_000, idle: 60_000 },
+        keepAlive: { idle: 4000, maxIdle: 128, maxAge: 3_600_000, maxRequests: 100_000 },
+        disableTime: { first: 1000, most: 30_000 },
+        host: 'pass',
+      },
+    },
+    routes: [{ match: {}, to: 'app' }],
+    log: { access: 'stdout', format: 'text', error: 'stderr', level: 'info' },
+    limits: {
+      head: 16_384,
+      fields: 100,
+      target: 8192,
+      body: Infinity,
+      connections: 100_000,
+      connectionsPerAddress: Infinity,
+      window: 65_536,
+      underscores: 'drop',
+      answerHead: 65_536,
+    },
+    timeouts: { drain: 30_000 },
+    headers: { forwarded: false, via: false, requestId: true },
+    threads: 1,
+  });
+});
+
+test('listeners inherit what they do not say', () => {
+  const { listen } = config({
+    upstreams,
+    listen: [
+      8080,
+      { address: 8081, limits: { head: '8KiB', body: undefined }, timeouts: { body: '5s' }, trustedProxies: [] },
+      { address: 'unix:/s', mode: '660', name: 'local', keepAlive: { requests: 1 } },
+    ],
+    limits: { head: '32KiB', body: '1MiB' },
+    timeouts: { body: '10s', head: '1s' },
+    keepAlive: { requests: 7 },
+    trustedProxies: 'loopback',
+  });
+  assert.deepEqual(
+    listen.map(({ limits, timeouts, keepAlive, trustedProxies }) => [
+      limits.head,
+      limits.body,
+      timeouts.body,
+      timeouts.head,
+      keepAlive.requests,
+      trustedProxies,
+    ]),
+    [
+      [32_768, 1_048_576, 10_000, 1000, 7, ['loopback']],
+      [8192, 1_048_576, 5000, 1000, 7, []],
+      [32_768, 1_048_576, 10_000, 1000, 1, ['loopback']],
+    ],
+  );
+  assert.deepEqual(listen[2]?.address, { kind: 'unix', path: '/s', mode: 0o660 });
+  assert.equal(listen[2]?.name, 'local');
+});
+
+test('origins inherit maxConnections', () => {
+  const { origins } = config({
+    upstreams: {
+      app: {
+        origins: [3000, { url: 3001, maxConnections: 2 }, { url: 3002, maxConnections: 'off' }],
+        maxConnections: 5,
+      },
+    },
+  }).upstreams['app'] ?? { origins: [] };
+  assert.deepEqual(
+    origins.map(({ maxConnections }) => maxConnections),
+    [5, 2, Infinity],
+  );
+});
+
+test('a balancer gets its own options, filled in', () => {
+  const balance = (given: unknown): unknown =>
+    config({ upstreams: { app: { origins: [3000], balance: given } } }).upstreams['app']?.balance;
+  assert.deepEqual(balance('hash'), { name: 'hash', options: { key: 'path' } });
+  assert.deepEqual(balance({ name: 'hash', key: 'uri' }), { name: 'hash', options: { key: 'uri' } });
+});
+
+test('the config is frozen, the input is not', () => {
+  const input = { upstreams: { app: { origins: [{ url: 3000 }] } } };
+  const made = config(input);
+  for (const part of [made, made.listen, made.listen[0]?.limits, made.upstreams, made.upstreams['app']?.origins[0]]) {
+    assert.ok(Object.isFrozen(part));
+  }
+  assert.ok(!Object.isFrozen(input) && !Object.isFrozen(input.upstreams.app.origins[0]));
+});
+
+test('a frozen config can be checked, and checking does not change it', () => {
+  const input = Object.freeze({ upstreams: Object.freeze({ app: Object.freeze({ origins: Object.freeze([3000]) }) }) });
+  assert.equal(config(input).listen.length, 1);
+});
+
+test('a config can be sent to another thread', () => {
+  const made = config({
+    upstreams,
+    routes: [
+      { match: { path: [/^\/a/, '/b/*'], header: { x: true }, remote: 'private' }, to: 'app' },
+      { match: { path: '/c' }, redirect: { to: '/d' } },
+      { respond: { status: 404 } },
+    ],
+  });
+  assert.deepEqual(structuredClone(made), made);
+});
+
+test("keys that start with x- are the user's own, at the top", () => {
+  config({ upstreams, 'x-mine': { anything: 1 } });
+  assert.equal(check({ upstreams: { app: { origins: [3000], 'x-mine': 1 } } }).problems?.length, 1);
+});
+
+test('a name from Object.prototype is a name like others', () => {
+  const made = config({ upstreams: { constructor: { origins: [3000] } }, routes: [{ to: 'constructor' }] });
+  assert.equal(made.routes[0]?.to, 'constructor');
+  for (const name of ['constructor', 'toString', '__proto__']) {
+    const { problems } = check({ upstreams, routes: [{ to: name }] });
+    assert.equal(problems?.[0].code, 'config/unknown-upstream', name);
+    assert.equal(
+      check(JSON.parse(`{ "upstreams": { "app": { "origins": [3000], "${name}": 1 } } }`)).problems?.length,
+      1,
+    );
+  }
+});
+
+test('without a source problems tell the path', () => {
+  const { problems } = check({ upstreams: { app: { origins: [3000], balance: 'nosuch', queue: { size: -1 } } } });
+  assert.deepEqual(
+    problems?.map(({ code, path, line, file }) => [code, path.join('.'), line, file]),
+    [
+      ['config/unknown-value', 'upstreams.app.balance', undefined, undefined],
+      ['config/out-of-range', 'upstreams.app.queue.size', undefined, undefined],
+    ],
+  );
+});
+
+test('no input makes it throw', () => {
+  const cyclic: Record<string, unknown> = {};
+  cyclic['upstreams'] = cyclic;
+  for (const input of [
+    undefined,
+    null,
+    0,
+    '',
+    'x',
+    [],
+    [[]],
+    () => 1,
+    new Map(),
+    cyclic,
+    new Date(0),
+    Symbol('x'),
+    1n,
+  ]) {
+    assert.ok((check(input).problems?.length ?? 0) > 0, String(typeof input));
+  }
+  for (const key of [
+    'listen',
+    'upstreams',
+    'routes',
+    'log',
+    'limits',
+    'timeouts',
+    'headers',
+    'threads',
+    'trustedProxies',
+  ]) {
+    for (const value of [null, 'x', {}, [null], [[]], { app: null }, [{ match: null }], true, Symbol('x'), NaN]) {
+      check({ upstreams, [key]: value });
+    }
+  }
+});
+
+test('defineConfig returns what it got', () => {
+  const input = { upstreams: { app: { origins: ['http://127.0.0.1:3000'] } } };
+  assert.equal(defineConfig(input), input);
+});
