@@ -43,7 +43,7 @@ export class Sluice {
   constructor(config: Config, surroundings: Surroundings = {}) {
     this.config = config;
     this.#clock = surroundings.clock ?? systemClock;
-    this.#wheel = new Wheel(this.#clock);
+    this.#wheel = new Wheel(this.#clock, (error) => this.#defect(error));
     this.#messages = surroundings.messages ?? this.#ownMessages();
     this.#access = config.log.access === 'off' ? null : this.#file(config.log.access);
     this.#format = config.log.format === 'json' ? jsonFormat(this.#clock) : textFormat(this.#clock);
@@ -57,7 +57,6 @@ export class Sluice {
       passes: passes(config.headers, this.#clock),
       upstreams: this.#upstreams,
       hooks: surroundings.hooks ?? null,
-      tunnelIdle: config.listen[0]?.timeouts.tunnel ?? Infinity,
       defect: (error) => this.#defect(error),
     };
     this.#listeners = config.listen.map((options) => {

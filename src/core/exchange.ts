@@ -26,6 +26,8 @@ export interface ClientAddress {
 /** The client's side of an exchange, as the line sees it: pull the request body, push the answer. */
 export interface Front extends BodySink {
   readonly client: ClientAddress;
+  /** Milliseconds a tunnel of this client may be silent. */
+  readonly tunnelIdle: number;
   /** Starts the delivery of the request body. True when its first bytes, and a flush, follow within this turn. */
   readBody(into: BodySink): boolean;
   /** Nobody wants the rest of the request body: it is read and thrown away, within bounds, or the connection closed. */

@@ -1,4 +1,5 @@
 import type { Answer, BodySink } from '../core/answer.ts';
+import { CR, LF } from '../core/bytes.ts';
 import { errorAnswer } from '../core/error-answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import { type ClientAddress, Exchange, type Front } from '../core/exchange.ts';
@@ -22,9 +23,12 @@ type State = 'idle' | 'head' | 'exchange' | 'closing' | 'tunnel';
 const BULK = 16_384;
 /** An unread body up to this long is read and dropped to keep the connection; a longer one costs more than it saves. */
 const WORTH_DRAINING = 65_536;
-/** After the last answer, what a client may still send, and for how long: else its own sending resets our answer. */
-const LINGER_BYTES = 1_048_576;
-const LINGER_TIME = 5000;
+/**
+ * After the last answer a client may go on sending for so long, with pauses up to so long: closing while its bytes come
+ * would reset the connection, and it would lose the answer (RFC 9112 §9.6).
+ */
+const LINGER_TIME = 30_000;
+const LINGER_PAUSE = 5000;
 /** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
 const CONTINUE_AFTER = 1000;
 
@@ -53,11 +57,12 @@ export class Connection implements WireOwner, Front {
   #paused = false;
   #sink: BodySink | null = null;
   #sinkFull = false;
-  /** 0 nobody waits for it · 1 the client does · 2 it was sent. */
+  /** `100 Continue`: 0 nobody waits for it · 1 the client does · 2 it was sent. */
   #continue: 0 | 1 | 2 = 0;
   #unflushed = false;
   #queued = 0;
-  #lingered = 0;
+  /** Clock time at which a client that still sends is cut off. */
+  #lingersUntil = 0;
 
   constructor(host: ConnectionHost, client: ClientAddress, makeWire: (owner: WireOwner) => WireLike) {
     this.#host = host;
@@ -68,12 +73,15 @@ export class Connection implements WireOwner, Front {
     host.wheel.arm(this.#timer, host.timeouts.head);
   }
 
+  get tunnelIdle(): number {
+    return this.#host.timeouts.tunnel;
+  }
+
   // ---- the client's bytes
 
   received(buffer: Buffer, length: number): boolean {
     if (this.#state === 'closing') {
-      this.#lingered += length;
-      if (this.#lingered > LINGER_BYTES) this.wire.destroy();
+      if (this.#host.clock.now() < this.#lingersUntil) this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
       return true;
     }
     const kept = this.#buffer;
@@ -98,6 +106,8 @@ export class Connection implements WireOwner, Front {
       case 'exchange':
         if (this.#writer.ended) {
           this.#keep = false;
+          // Answered, and only the rest of an unwanted body was missing.
+          if (!this.#unflushed) this.#finish();
           return;
         }
         // A client that half-closes cannot be told from one that left; like every proxy we take it for the latter.
@@ -148,8 +158,7 @@ export class Connection implements WireOwner, Front {
   readBody(into: BodySink): boolean {
     this.#sink = into;
     this.#sinkFull = false;
-    if (this.#continue === 1) this.#host.wheel.arm(this.#timer, CONTINUE_AFTER);
-    else this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    this.#host.wheel.arm(this.#timer, this.#continue === 1 ? CONTINUE_AFTER : this.#host.timeouts.body);
     const inHand = this.#buffer !== null && this.#at < this.#end;
     this.#goOn();
     return inHand;
@@ -157,7 +166,6 @@ export class Connection implements WireOwner, Front {
 
   discardBody(): void {
     if (this.#body.done) return;
-    if (this.#body.owed > WORTH_DRAINING || this.#continue === 1) this.#keep = false;
     this.#sink = nowhere;
     this.#sinkFull = false;
     this.#goOn();
@@ -176,9 +184,10 @@ export class Connection implements WireOwner, Front {
     const { minor } = this.#request as Request;
     if (minor === 0 || this.#writer.started) return;
     if (answer.status === 100) {
-      if (this.#continue !== 1) return;
+      // RFC 9110 §15.2: passed on also to a client that did not ask; but never after one of ours.
+      if (this.#continue === 2) return;
+      if (this.#continue === 1) this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
       this.#continue = 2;
-      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
     }
     this.#writer.interim(answer);
     this.wire.flush();
@@ -189,8 +198,7 @@ export class Connection implements WireOwner, Front {
     const exchange = this.#exchange as Exchange;
     exchange.status = answer.status;
     exchange.state = 'answering';
-    // Whoever answers before the client was told to go on, does not want the body.
-    if (!this.#body.done && (this.#continue === 1 || this.#body.owed > WORTH_DRAINING)) this.#keep = false;
+    if (!this.#body.done) this.#answeredEarly();
     this.#keep = this.#writer.head(answer, request, this.#mayStay(request));
   }
 
@@ -215,7 +223,7 @@ export class Connection implements WireOwner, Front {
 
   respond(status: number, lines: string, body: string): void {
     const request = this.#request;
-    if (!this.#body.done) this.discardBody();
+    if (!this.#body.done) this.#answeredEarly();
     const exchange = this.#exchange as Exchange;
     exchange.status = status;
     this.#keep = request !== null && this.#mayStay(request);
@@ -231,7 +239,7 @@ export class Connection implements WireOwner, Front {
     this.#state = 'closing';
     this.#sink = null;
     if (exchange !== null) this.#over(exchange);
-    this.#host.wheel.arm(this.#timer, LINGER_TIME);
+    this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
     if (reset) this.wire.destroy(true);
     else this.wire.finish();
   }
@@ -289,7 +297,12 @@ export class Connection implements WireOwner, Front {
     const buffer = this.#buffer as Buffer;
     const after = this.#parser.parse(buffer, this.#at, this.#end, request);
     if (after === MORE) {
-      if (this.#state === 'idle') this.#host.wheel.arm(this.#timer, this.#host.timeouts.head);
+      if (this.#state === 'idle') {
+        // RFC 9112 §2.2: empty lines before a request are not its beginning.
+        while (this.#end - this.#at >= 2 && buffer[this.#at] === CR && buffer[this.#at + 1] === LF) this.#at += 2;
+        if (this.#at === this.#end) return false;
+        this.#host.wheel.arm(this.#timer, this.#host.timeouts.head);
+      }
       this.#state = 'head';
       return false;
     }
@@ -323,7 +336,7 @@ export class Connection implements WireOwner, Front {
     const { length } = buffer;
     if (length > BULK && this.#end - this.#at > BULK) this.wire.bulk = true;
     // The client did not wait: nobody needs to tell it to go on.
-    if (this.#continue === 1) this.#continue = 2;
+    if (this.#continue === 1) this.#continue = 0;
     const after = this.#body.read(buffer, this.#at, this.#end, sink);
     if (after < 0) {
       this.#buffer = null;
@@ -337,12 +350,13 @@ export class Connection implements WireOwner, Front {
       this.#sink = null;
       sink.end(this.#body.trailers);
       sink.flush();
-      if (!this.#unflushed) this.#host.wheel.disarm(this.#timer);
+      if (!this.#unflushed && this.#state === 'exchange') this.#host.wheel.disarm(this.#timer);
       if (sink === nowhere && this.#state === 'exchange' && this.#writer.ended && !this.#unflushed) this.#finish();
       return true;
     }
     const taken = sink.flush();
-    if (!taken && this.#sink === sink) this.#sinkFull = true;
+    if (this.#sink !== sink) return this.#sink !== null;
+    if (!taken) this.#sinkFull = true;
     if (!this.#unflushed) {
       // While the sink is full it is not the client who is to be waited for.
       if (taken) this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
@@ -373,6 +387,12 @@ export class Connection implements WireOwner, Front {
     }
   }
 
+  /** Before the head of an answer: whoever was not told to send its body, or has much of it left, is closed after. */
+  #answeredEarly(): void {
+    if (this.#continue === 1) this.#host.wheel.disarm(this.#timer);
+    if (this.#continue === 1 || this.#body.owed > WORTH_DRAINING) this.#keep = false;
+  }
+
   #mayStay(request: Request): boolean {
     return this.#keep && request.keepAlive && this.#served < this.#host.limits.requests && !this.#host.draining;
   }
@@ -392,9 +412,15 @@ export class Connection implements WireOwner, Front {
   #bodyFailed(code: ErrorCode): void {
     const exchange = this.#exchange as Exchange;
     const { carrier } = exchange;
+    const wanted = this.#sink !== nowhere;
     this.#body.done = true;
     this.#sink = null;
-    if (this.#writer.ended) return this.#close();
+    if (!wanted) {
+      // Nobody needed it, so the answer stands; but what follows cannot be trusted to be a request.
+      this.#keep = false;
+      if (this.#writer.ended && !this.#unflushed) this.#finish();
+      return;
+    }
     exchange.error = code;
     exchange.carrier = null;
     carrier?.clientGone();
@@ -412,7 +438,8 @@ export class Connection implements WireOwner, Front {
     exchange.carrier = null;
     carrier?.clientGone();
     this.#over(exchange);
-    this.wire.destroy();
+    // Whatever has been sent of an answer must not look complete, even if it ends with the connection.
+    this.wire.destroy(true);
   }
 
   /** The answer is out. */
@@ -451,7 +478,8 @@ export class Connection implements WireOwner, Front {
     this.#state = 'closing';
     this.#buffer = null;
     this.#sink = null;
-    this.#host.wheel.arm(this.#timer, LINGER_TIME);
+    this.#lingersUntil = this.#host.clock.now() + LINGER_TIME;
+    this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
     this.wire.end();
     if (this.#paused) this.wire.resume();
   }
@@ -487,7 +515,7 @@ export class Connection implements WireOwner, Front {
           }
           return this.#abandon('client-slow');
         }
-        if (this.#continue === 1) {
+        if (this.#continue === 1 && !this.#writer.started) {
           this.#continue = 2;
           this.wire.text('HTTP/1.1 100 Continue\r\n\r\n');
           this.wire.flush();

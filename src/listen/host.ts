@@ -27,6 +27,8 @@ export interface ClientTimeouts {
   readonly write: number;
   /** Between two requests. */
   readonly keepAlive: number;
+  /** For a tunnel that is silent in both directions. */
+  readonly tunnel: number;
 }
 
 /** What a connection needs of its listener. */

@@ -18,8 +18,6 @@ export interface Rooms {
   readonly passes: readonly Pass[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly hooks: Hooks | null;
-  /** Milliseconds a tunnel may be silent. */
-  readonly tunnelIdle: number;
   defect(error: unknown): void;
 }
 

@@ -53,7 +53,7 @@ export class Tunnel {
 
   /** Something passed: the silence begins anew. */
   touched(): void {
-    this.#rooms.wheel.arm(this.#timer, this.#rooms.tunnelIdle);
+    this.#rooms.wheel.arm(this.#timer, this.#exchange.front.tunnelIdle);
   }
 
   /** Ends both sides now. */
