@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 /** How often the wheel turns, in milliseconds: deadlines are met up to this much late, never early. */
 const TICK = 50;
 const SLOTS = 1024;
+/** Ticks one turn may catch up. */
+const MOST_AT_ONCE = 4;
 
 /**
  * One deadline that is moved far more often than it is met: a connection's idle limit, an answer's first byte.
@@ -28,14 +30,17 @@ export class Timer {
  */
 export class Wheel {
   readonly #clock: Clock;
+  readonly #defect: (error: unknown) => void;
   readonly #slots: (Timer | null)[] = new Array<Timer | null>(SLOTS).fill(null);
-  readonly #started: number;
+  #started: number;
   #tick = 1;
   #linked = 0;
   #stop: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  /** @param defect hears what a timer's owner throws, so that it stops neither the other timers nor the process */
+  constructor(clock: Clock, defect: (error: unknown) => void = rethrow) {
     this.#clock = clock;
+    this.#defect = defect;
     this.#started = clock.now();
   }
 
@@ -70,8 +75,8 @@ export class Wheel {
   close(): void {
     this.#stop?.();
     this.#stop = undefined;
-    this.#slots.fill(null);
-    this.#linked = 0;
+    for (let i = 0; i < SLOTS; i++)
+      for (let timer = this.#slots[i]; timer !== null; timer = this.#slots[i]) this.drop(timer);
   }
 
   #start(): void {
@@ -108,9 +113,12 @@ export class Wheel {
 
   #turn(): void {
     const present = this.#present();
-    // After a long pause (a suspended machine) every slot is looked at once, not once per missed tick.
-    if (present - this.#tick > SLOTS) this.#tick = present - SLOTS;
-    while (this.#tick < present) {
+    // Time in which this process could not act (it was stopped, or busy with one thing) does not count: timers come
+    // before sockets in a turn of the event loop, and whoever sent something meanwhile must not be found silent.
+    const missed = present - this.#tick - MOST_AT_ONCE;
+    if (missed > 0) this.#started += missed * TICK;
+    const last = missed > 0 ? this.#tick + MOST_AT_ONCE : present;
+    while (this.#tick < last) {
       this.#tick++;
       this.#visit(this.#tick % SLOTS);
     }
@@ -140,7 +148,15 @@ export class Wheel {
     for (const ready of due) {
       if (ready.due === 0 || ready.due > this.#tick) continue;
       ready.due = 0;
-      ready.fire();
+      try {
+        ready.fire();
+      } catch (error) {
+        this.#defect(error);
+      }
     }
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -52,7 +52,8 @@ export class AnswerWriter {
   }
 
   interim(answer: Answer): void {
-    this.#wire.text(`HTTP/1.1 ${answer.line}\r\n${answer.fields.lines()}\r\n`);
+    answer.fields.dropAll(names.CONTENT_LENGTH);
+    this.#wire.text(`HTTP/1.1 ${lineOf(answer)}\r\n${answer.fields.lines()}\r\n`);
   }
 
   /**
@@ -84,10 +85,13 @@ export class AnswerWriter {
       }
       if (!stays) tail += 'Connection: close\r\n';
       else if (request.minor === 0) tail += 'Connection: keep-alive\r\n';
+      // RFC 9110 §15.5.22: 426 says what to upgrade to.
+      if (answer.status === 426 && answer.upgrade !== '')
+        tail += `Connection: Upgrade\r\nUpgrade: ${answer.upgrade}\r\n`;
     }
     // RFC 9110 §6.6.1: whoever has a clock adds the Date that is missing.
     if (fields.find(names.DATE) < 0) tail += this.#date.get();
-    this.#wire.text(`HTTP/1.1 ${answer.line}\r\n${fields.lines()}${tail}\r\n`);
+    this.#wire.text(`HTTP/1.1 ${lineOf(answer)}\r\n${fields.lines()}${tail}\r\n`);
     return stays;
   }
 
@@ -134,4 +138,9 @@ export class AnswerWriter {
     const head = `HTTP/1.1 ${status} ${phraseOf(status)}\r\n${lines}${length}${connection}${this.#date.get()}\r\n`;
     this.#wire.text(this.bytes === 0 ? head : head + body);
   }
+}
+
+/** RFC 9112 §4: the space after the status stays where the reason phrase is missing. */
+function lineOf(answer: Answer): string {
+  return answer.line.length === 3 ? `${answer.line} ` : answer.line;
 }

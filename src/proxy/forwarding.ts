@@ -94,7 +94,9 @@ export class Forwarding implements Applicant, Carrier {
     const careful = !isIdempotent(exchange.request.method);
     const channel = this.#upstream.channel(origin, this, this.#fresh, careful, now);
     this.#fresh = false;
-    if (channel === undefined) return;
+    // Kept already, so that a client that leaves stops the connecting, too.
+    this.#channel = channel;
+    if (channel.state === 'connecting') return;
     exchange.reused = true;
     exchange.connected = now;
     this.#carry(channel);
@@ -135,6 +137,11 @@ export class Forwarding implements Applicant, Carrier {
   head(answer: Answer): void {
     const exchange = this.#exchange;
     const origin = this.#origin as Origin;
+    this.#channel?.answerBegun();
+    // RFC 9110 §7.8: protocols change only once the whole request has been received.
+    if (answer.status === 101 && this.#upload !== null && !this.#upload.ended) {
+      return this.fail('bad-upgrade', '101 before the end of the request');
+    }
     // An answer on a kept channel shows that the origin is back as well as a new connection does.
     if (origin.failures > 0) this.#upstream.health.connected(origin);
     exchange.answered = this.#rooms.clock.now();
@@ -176,9 +183,10 @@ export class Forwarding implements Applicant, Carrier {
       this.#exchange.carrier = null;
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
-      this.#exchange.front.flush();
+      // First the channel, so that the client's next request, which may be here already, can have it.
       channel.release(this.#exchange.answered);
       this.#upstream.release(origin);
+      this.#exchange.front.flush();
     }
     return true;
   }
@@ -199,7 +207,7 @@ export class Forwarding implements Applicant, Carrier {
         exchange.errorDetail = detail;
         exchange.carrier = null;
         exchange.front.truncate();
-      } else if (origin !== null && this.#mayRetry(code, origin)) {
+      } else if (origin !== null && this.#mayRetry(code, origin, channel?.heard === true)) {
         this.#upstream.release(origin);
         return this.#apply();
       } else this.#giveUp(code, detail);
@@ -312,14 +320,15 @@ export class Forwarding implements Applicant, Carrier {
     return origin;
   }
 
-  #mayRetry(code: ErrorCode, origin: Origin): boolean {
+  /** @param heard the origin had begun to answer, if only with an interim answer or half a head */
+  #mayRetry(code: ErrorCode, origin: Origin, heard: boolean): boolean {
     const exchange = this.#exchange;
     const { retries } = this.#upstream.options;
     const rule = errors[code].retry;
     if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
     if (rule === 'always') return true;
     if (!isIdempotent(exchange.request.method)) return false;
-    if (exchange.reused && code === 'origin-closed') {
+    if (exchange.reused && code === 'origin-closed' && !heard) {
       // The usual end of a kept connection, met in the middle: nothing is known against the origin.
       this.#fresh = true;
       this.#again = origin;

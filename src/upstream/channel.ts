@@ -39,7 +39,10 @@ export class Channel implements WireOwner {
   #answerEnded = false;
   #requestEnded = false;
   #id = 0;
-  #firstByte = false;
+  /** The head of the final answer has come: from now on the origin may only pause for `timeouts.idle`. */
+  #answering = false;
+  /** Something has come, be it an interim answer or half a head. */
+  heard = false;
 
   constructor(origin: Origin, pool: Pool, user: ChannelUser) {
     this.origin = origin;
@@ -58,7 +61,12 @@ export class Channel implements WireOwner {
     if (this.state !== 'connecting') return;
     this.state = 'open';
     this.pool.wheel.disarm(this.timer);
-    this.#user?.connected(this);
+    try {
+      this.#user?.connected(this);
+    } catch (error) {
+      this.defect(error);
+      this.wire.destroy(true);
+    }
   }
 
   /** Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`. */
@@ -67,7 +75,8 @@ export class Channel implements WireOwner {
     this.carried++;
     this.#user = user;
     this.#answerEnded = false;
-    this.#firstByte = false;
+    this.#answering = false;
+    this.heard = false;
     this.#requestEnded = request.framing === 'none';
     this.#id = this.session.open(request, target, user);
     if (this.#requestEnded) this.#requestSent();
@@ -91,7 +100,7 @@ export class Channel implements WireOwner {
 
   requestFlush(): boolean {
     const flushed = this.wire.flush();
-    if (this.#firstByte) return flushed;
+    if (this.#answering) return flushed;
     // Only the origin's slowness counts: while nothing waits to be written, the client is the one to be waited for.
     if (!flushed) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
     else if (!this.#requestEnded) this.pool.wheel.disarm(this.timer);
@@ -100,8 +109,7 @@ export class Channel implements WireOwner {
 
   /** The origin's bytes may come again. */
   resume(): void {
-    if (!this.#firstByte) return;
-    this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+    if (this.#answering) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
     this.wire.resume();
   }
 
@@ -146,7 +154,7 @@ export class Channel implements WireOwner {
       return false;
     }
     if (length > BULK) this.wire.bulk = true;
-    this.#firstByte = true;
+    this.heard = true;
     const user = this.#user;
     this.session.receive(buffer, 0, length);
     if (user === null || this.#user !== user) return this.#mayRead();
@@ -154,12 +162,9 @@ export class Channel implements WireOwner {
   }
 
   flushed(): void {
-    if (this.#firstByte) this.#user?.requestFlushed();
-    else {
-      if (this.#requestEnded) this.#requestSent();
-      else this.pool.wheel.disarm(this.timer);
-      this.#user?.requestFlushed();
-    }
+    if (this.#requestEnded) this.#requestSent();
+    else if (!this.#answering) this.pool.wheel.disarm(this.timer);
+    this.#user?.requestFlushed();
   }
 
   closed(error: NodeJS.ErrnoException | null): void {
@@ -174,12 +179,17 @@ export class Channel implements WireOwner {
     } else {
       // Not an orderly end: even an answer that ends with the connection is not complete.
       this.session.abort(this.#id);
-      user.fail(this.#firstByte ? 'answer-incomplete' : 'origin-closed', error?.code);
+      user.fail(this.#answering ? 'answer-incomplete' : 'origin-closed', error?.code);
     }
   }
 
   defect(error: unknown): void {
     this.pool.onDefect(error);
+  }
+
+  /** The final answer's head has been seen by the user; called from within `receive`. */
+  answerBegun(): void {
+    this.#answering = true;
   }
 
   /** The answer's end has been seen by the user; called from within `receive` or `eof`. */
@@ -192,7 +202,7 @@ export class Channel implements WireOwner {
     const user = this.#user;
     if (user === null) return this.#mayRead();
     const more = user.flush();
-    if (this.state === 'open' && this.#user === user) {
+    if (this.#answering && this.state === 'open' && this.#user === user) {
       if (more) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
       else this.pool.wheel.disarm(this.timer);
     }
@@ -205,7 +215,7 @@ export class Channel implements WireOwner {
 
   /** From now on the origin has `firstByte` to answer. */
   #requestSent(): void {
-    if (!this.#firstByte) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.firstByte);
+    if (!this.#answering) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.firstByte);
   }
 
   #end(): void {
@@ -229,8 +239,8 @@ export class Channel implements WireOwner {
         if (user === null) return;
         this.#user = null;
         this.close();
-        const code = !this.#requestEnded ? 'origin-stalled' : this.#firstByte ? 'answer-stalled' : 'answer-timeout';
-        return user.fail(code);
+        if (this.#answering) return user.fail('answer-stalled');
+        return user.fail(this.#requestEnded ? 'answer-timeout' : 'origin-stalled');
       }
       default:
     }

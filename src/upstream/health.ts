@@ -57,7 +57,8 @@ export class Health {
   #rested(origin: Origin): void {
     if (origin.state !== 'down') return;
     origin.state = 'up';
-    origin.resize(1);
+    // One more than what is left of earlier requests, which may take hours to end.
+    origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
     this.#changed(origin, 'may be tried again');
   }
 }

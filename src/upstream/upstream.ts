@@ -143,12 +143,9 @@ export class Upstream {
     }
   }
 
-  /** A channel to the origin whose slot the user holds: an idle one, or a new one (then `connected` comes later). */
-  channel(origin: Origin, user: ChannelUser, fresh: boolean, warm: boolean, now: number): Channel | undefined {
-    const idle = fresh ? undefined : this.pool.take(origin, warm, now);
-    if (idle !== undefined) return idle;
-    dial(origin, this.pool, user);
-    return undefined;
+  /** A channel to the origin whose slot the user holds: an open one, or one that connects (`connected` comes later). */
+  channel(origin: Origin, user: ChannelUser, fresh: boolean, warm: boolean, now: number): Channel {
+    return (fresh ? undefined : this.pool.take(origin, warm, now)) ?? dial(origin, this.pool, user);
   }
 
   target(origin: Origin): RequestTarget {

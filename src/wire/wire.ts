@@ -180,7 +180,8 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
-    if (reset && 'resetAndDestroy' in this.socket && !this.socket.connecting) this.socket.resetAndDestroy();
+    // A unix socket has no RST, and Node refuses to send one.
+    if (reset && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 

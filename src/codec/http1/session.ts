@@ -114,8 +114,7 @@ export class Http1Session implements CodecSession {
     this.reusable = false;
     if (this.#into === null) return;
     if (this.#state === 'head') {
-      if (this.#partial === null && this.#interims === 0) this.#fail('origin-closed');
-      else this.#fail('bad-answer', 'closed within the head');
+      this.#fail('origin-closed', this.#partial === null ? undefined : 'within the head');
     } else if (this.#state === 'close' || this.#state === 'tunnel') this.#complete('');
     else this.#fail('answer-incomplete');
   }
