@@ -1,6 +1,7 @@
 import type { Answer } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
-import { phraseOf } from '../core/error-answer.ts';
+import { errorAnswer, phraseOf } from '../core/error-answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import * as names from '../core/names.ts';
 import type { Framing, Request } from '../core/request.ts';
 import type { WireLike } from '../core/wire.ts';
@@ -125,6 +126,15 @@ export class AnswerWriter {
   /** Bytes of a `length` body still owed to the client. */
   get owed(): number {
     return this.framing === 'length' ? this.#left : 0;
+  }
+
+  /** Writes a complete answer about an error, and that the connection ends; returns its status. */
+  error(code: ErrorCode, request: Request): number {
+    // The head may not have been read to its end: then there is no text to look fields up in.
+    const index = request.fields.text === '' ? -1 : request.fields.find(names.ACCEPT);
+    const { status, lines, body } = errorAnswer(code, index < 0 ? '' : request.fields.value(index), '');
+    this.whole(status, lines, body, request, false);
+    return status;
   }
 
   /** Writes a complete answer made here. `body` is one character per byte. */

@@ -1,9 +1,6 @@
 import type { Answer, BodySink } from '../core/answer.ts';
-import { CR, LF } from '../core/bytes.ts';
-import { errorAnswer } from '../core/error-answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import { type ClientAddress, Exchange, type Front } from '../core/exchange.ts';
-import * as names from '../core/names.ts';
 import { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
 import type { WireLike, WireOwner } from '../core/wire.ts';
@@ -12,6 +9,7 @@ import { RequestHeadParser } from '../codec/http1/request-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, nowhere } from './body-reader.ts';
 import type { ConnectionHost } from './host.ts';
+import { Intake } from './intake.ts';
 
 /**
  * `idle` between requests · `head` a head has begun · `exchange` one is being served · `closing` the last bytes are on
@@ -49,10 +47,7 @@ export class Connection implements WireOwner, Front {
   #exchange: Exchange | null = null;
   #served = 0;
   #keep = true;
-  /** The bytes in hand: a read being worked on, or what was kept of earlier ones. */
-  #buffer: Buffer | null = null;
-  #at = 0;
-  #end = 0;
+  readonly #intake = new Intake();
   #pumping = false;
   #paused = false;
   #sink: BodySink | null = null;
@@ -84,18 +79,9 @@ export class Connection implements WireOwner, Front {
       if (this.#host.clock.now() < this.#lingersUntil) this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
       return true;
     }
-    const kept = this.#buffer;
-    if (kept === null) {
-      this.#buffer = buffer;
-      this.#at = 0;
-      this.#end = length;
-    } else {
-      this.#buffer = Buffer.concat([kept.subarray(this.#at, this.#end), buffer.subarray(0, length)]);
-      this.#at = 0;
-      this.#end = this.#buffer.length;
-    }
+    this.#intake.add(buffer, length);
     this.#pump();
-    this.#keepRest(this.#buffer === buffer);
+    this.#intake.keep(buffer);
     // What the exchange in hand cannot take is kept; anything after it may wait in the client's own buffers.
     this.#paused = !this.#mayRead();
     return !this.#paused;
@@ -131,7 +117,7 @@ export class Connection implements WireOwner, Front {
   closed(): void {
     this.#host.wheel.drop(this.#timer);
     if (this.#state === 'exchange') this.#abandon('client-gone');
-    this.#buffer = null;
+    this.#intake.clear();
     this.#releaseRequest();
     this.#host.left(this);
   }
@@ -144,7 +130,7 @@ export class Connection implements WireOwner, Front {
   /** No request after this one; an idle connection closes now. */
   drain(): void {
     this.#keep = false;
-    if (this.#state === 'idle' && this.#buffer === null) this.wire.destroy();
+    if (this.#state === 'idle' && this.#intake.empty) this.wire.destroy();
   }
 
   /** Cuts the connection, whatever it is doing. */
@@ -159,7 +145,7 @@ export class Connection implements WireOwner, Front {
     this.#sink = into;
     this.#sinkFull = false;
     this.#host.wheel.arm(this.#timer, this.#continue === 1 ? CONTINUE_AFTER : this.#host.timeouts.body);
-    const inHand = this.#buffer !== null && this.#at < this.#end;
+    const inHand = !this.#intake.empty;
     this.#goOn();
     return inHand;
   }
@@ -245,8 +231,7 @@ export class Connection implements WireOwner, Front {
   }
 
   tunnel(): { wire: WireLike; early: Buffer | null } {
-    const early = this.#buffer === null ? null : Buffer.from(this.#buffer.subarray(this.#at, this.#end));
-    this.#buffer = null;
+    const early = this.#intake.take();
     this.#state = 'tunnel';
     this.#host.wheel.drop(this.#timer);
     return { wire: this.wire, early };
@@ -266,7 +251,7 @@ export class Connection implements WireOwner, Front {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#buffer !== null && this.#at < this.#end && this.#step());
+      while (!this.#intake.empty && this.#step());
     } finally {
       this.#pumping = false;
     }
@@ -274,7 +259,7 @@ export class Connection implements WireOwner, Front {
 
   #mayRead(): boolean {
     if (this.#state === 'closing') return true;
-    return !this.#sinkFull && (this.#buffer === null || this.#state === 'head');
+    return !this.#sinkFull && (this.#intake.empty || this.#state === 'head');
   }
 
   #step(): boolean {
@@ -285,7 +270,7 @@ export class Connection implements WireOwner, Front {
       case 'exchange':
         return this.#readBody();
       case 'closing':
-        this.#buffer = null;
+        this.#intake.clear();
         return false;
       default:
         return false;
@@ -294,13 +279,12 @@ export class Connection implements WireOwner, Front {
 
   #readHead(): boolean {
     const request = (this.#request ??= this.#host.takeRequest());
-    const buffer = this.#buffer as Buffer;
-    const after = this.#parser.parse(buffer, this.#at, this.#end, request);
+    const intake = this.#intake;
+    const after = this.#parser.parse(intake.bytes, intake.at, intake.end, request);
     if (after === MORE) {
       if (this.#state === 'idle') {
         // RFC 9112 §2.2: empty lines before a request are not its beginning.
-        while (this.#end - this.#at >= 2 && buffer[this.#at] === CR && buffer[this.#at + 1] === LF) this.#at += 2;
-        if (this.#at === this.#end) return false;
+        if (intake.skipEmptyLines()) return false;
         this.#host.wheel.arm(this.#timer, this.#host.timeouts.head);
       }
       this.#state = 'head';
@@ -313,11 +297,11 @@ export class Connection implements WireOwner, Front {
     this.#writer.reset();
     this.#host.wheel.disarm(this.#timer);
     if (after === FAILED) {
-      this.#buffer = null;
+      this.#intake.clear();
       this.#refuse(exchange, this.#parser.error);
       return false;
     }
-    this.#at = after;
+    intake.at = after;
     this.#served++;
     this.#body.begin(request, this.#host.limits.body, this.#host.limits.head, this.#host.limits.fields);
     this.#continue = request.expectsContinue ? 1 : 0;
@@ -332,18 +316,17 @@ export class Connection implements WireOwner, Front {
   #readBody(): boolean {
     const sink = this.#sink;
     if (this.#body.done || sink === null || this.#sinkFull) return false;
-    const buffer = this.#buffer as Buffer;
-    const { length } = buffer;
-    if (length > BULK && this.#end - this.#at > BULK) this.wire.bulk = true;
+    const intake = this.#intake;
+    if (intake.length > BULK) this.wire.bulk = true;
     // The client did not wait: nobody needs to tell it to go on.
     if (this.#continue === 1) this.#continue = 0;
-    const after = this.#body.read(buffer, this.#at, this.#end, sink);
+    const after = this.#body.read(intake.bytes, intake.at, intake.end, sink);
     if (after < 0) {
-      this.#buffer = null;
+      this.#intake.clear();
       this.#bodyFailed(this.#body.error);
       return false;
     }
-    this.#at = after;
+    intake.at = after;
     if (this.#exchange !== null) this.#exchange.bytesIn = this.#body.bytes;
     if (this.#body.done) {
       this.wire.bulk = false;
@@ -369,21 +352,10 @@ export class Connection implements WireOwner, Front {
   #goOn(): void {
     if (this.#pumping) return;
     this.#pump();
-    if (this.#buffer !== null && this.#at >= this.#end) this.#buffer = null;
+    if (this.#intake.empty) this.#intake.clear();
     if (this.#paused && this.#mayRead() && this.#state !== 'tunnel') {
       this.#paused = false;
       this.wire.resume();
-    }
-  }
-
-  /** After a read: what was not used is copied out of the shared memory. */
-  #keepRest(borrowed: boolean): void {
-    if (this.#buffer === null) return;
-    if (this.#at >= this.#end) this.#buffer = null;
-    else if (borrowed) {
-      this.#buffer = Buffer.from(this.#buffer.subarray(this.#at, this.#end));
-      this.#end = this.#buffer.length;
-      this.#at = 0;
     }
   }
 
@@ -402,10 +374,7 @@ export class Connection implements WireOwner, Front {
     this.#keep = false;
     this.#body.done = true;
     exchange.error = code;
-    const index = exchange.request.fields.text === '' ? -1 : exchange.request.fields.find(names.ACCEPT);
-    const { status, lines, body } = errorAnswer(code, index < 0 ? '' : exchange.request.fields.value(index), '');
-    exchange.status = status;
-    this.#writer.whole(status, lines, body, this.#request, false);
+    exchange.status = this.#writer.error(code, exchange.request);
     this.flush();
   }
 
@@ -471,12 +440,12 @@ export class Connection implements WireOwner, Front {
 
   /** Closes after the last answer, patiently where the client may still be sending. */
   #close(): void {
-    if (this.#body.done && this.#buffer === null && !this.#paused && this.#exchange === null && this.#served > 0) {
+    if (this.#body.done && this.#intake.empty && !this.#paused && this.#exchange === null && this.#served > 0) {
       const request = this.#request;
       if (request !== null && !request.keepAlive) return this.wire.finish();
     }
     this.#state = 'closing';
-    this.#buffer = null;
+    this.#intake.clear();
     this.#sink = null;
     this.#lingersUntil = this.#host.clock.now() + LINGER_TIME;
     this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
@@ -500,7 +469,7 @@ export class Connection implements WireOwner, Front {
       case 'head': {
         const request = this.#request ?? this.#host.takeRequest();
         this.#request = request;
-        this.#buffer = null;
+        this.#intake.clear();
         this.#state = 'exchange';
         this.#writer.reset();
         this.#exchange = new Exchange(this, request, this.#host.clock.now());
