@@ -12,10 +12,11 @@ import type { ConnectionHost } from './host.ts';
 import { Intake } from './intake.ts';
 
 /**
- * `idle` between requests · `head` a head has begun · `exchange` one is being served · `closing` the last bytes are on
- * their way and what still arrives is thrown away · `tunnel` the bytes belong to somebody else.
+ * `idle` between requests · `head` a head has begun · `exchange` one is being served · `rest` it is answered, and the rest
+ * of its body is thrown away · `closing` the last bytes are on their way and what still arrives is thrown away · `tunnel`
+ * the bytes belong to somebody else.
  */
-type State = 'idle' | 'head' | 'exchange' | 'closing' | 'tunnel';
+type State = 'idle' | 'head' | 'exchange' | 'rest' | 'closing' | 'tunnel';
 
 /** A read longer than this belongs to a long body: read on into blocks (see wire/blocks.ts). */
 const BULK = 16_384;
@@ -92,8 +93,6 @@ export class Connection implements WireOwner, Front {
       case 'exchange':
         if (this.#writer.ended) {
           this.#keep = false;
-          // Answered, and only the rest of an unwanted body was missing.
-          if (!this.#unflushed) this.#finish();
           return;
         }
         // A client that half-closes cannot be told from one that left; like every proxy we take it for the latter.
@@ -268,6 +267,7 @@ export class Connection implements WireOwner, Front {
       case 'head':
         return this.#readHead();
       case 'exchange':
+      case 'rest':
         return this.#readBody();
       case 'closing':
         this.#intake.clear();
@@ -334,7 +334,7 @@ export class Connection implements WireOwner, Front {
       sink.end(this.#body.trailers);
       sink.flush();
       if (!this.#unflushed && this.#state === 'exchange') this.#host.wheel.disarm(this.#timer);
-      if (sink === nowhere && this.#state === 'exchange' && this.#writer.ended && !this.#unflushed) this.#finish();
+      if (this.#state === 'rest') this.#next();
       return true;
     }
     const taken = sink.flush();
@@ -379,17 +379,17 @@ export class Connection implements WireOwner, Front {
   }
 
   #bodyFailed(code: ErrorCode): void {
-    const exchange = this.#exchange as Exchange;
-    const { carrier } = exchange;
     const wanted = this.#sink !== nowhere;
     this.#body.done = true;
     this.#sink = null;
     if (!wanted) {
       // Nobody needed it, so the answer stands; but what follows cannot be trusted to be a request.
       this.#keep = false;
-      if (this.#writer.ended && !this.#unflushed) this.#finish();
+      if (this.#state === 'rest') this.#close();
       return;
     }
+    const exchange = this.#exchange as Exchange;
+    const { carrier } = exchange;
     exchange.error = code;
     exchange.carrier = null;
     carrier?.clientGone();
@@ -413,17 +413,22 @@ export class Connection implements WireOwner, Front {
 
   /** The answer is out. */
   #finish(): void {
-    if (!this.#body.done && this.#keep) {
-      // Keep the connection: what little is left of the body goes nowhere first.
-      this.#sink = nowhere;
-      this.#sinkFull = false;
-      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
-      return this.#goOn();
-    }
     const exchange = this.#exchange as Exchange;
     this.#state = 'idle';
     this.#over(exchange);
+    if (this.#body.done || !this.#keep) return this.#next();
+    // Keep the connection: what little is left of the body goes nowhere first.
+    this.#state = 'rest';
+    this.#sink = nowhere;
+    this.#sinkFull = false;
+    this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
+    this.#goOn();
+  }
+
+  /** The exchange is over on both sides. */
+  #next(): void {
     if (!this.#keep || this.#host.draining) return this.#close();
+    this.#state = 'idle';
     this.#releaseRequest();
     this.#host.wheel.arm(this.#timer, this.#host.timeouts.keepAlive);
     this.#goOn();
@@ -466,6 +471,8 @@ export class Connection implements WireOwner, Front {
       case 'idle':
       case 'closing':
         return this.wire.destroy();
+      case 'rest':
+        return this.#close();
       case 'head': {
         const request = this.#request ?? this.#host.takeRequest();
         this.#request = request;

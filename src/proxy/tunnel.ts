@@ -6,6 +6,8 @@ import type { Rooms } from './proxy.ts';
 
 /** A read longer than this is read on into blocks; see wire/blocks.ts. */
 const BULK = 16_384;
+/** Milliseconds the last bytes may take once both sides have ended. */
+const LAST_BYTES = 60_000;
 
 /**
  * Two connections joined after `101 Switching Protocols`: bytes both ways, unread and unchanged, each side slowed to
@@ -18,6 +20,7 @@ export class Tunnel {
   readonly #rooms: Rooms;
   readonly #exchange: Exchange;
   readonly #done: () => void;
+  #ending = false;
   #over = false;
 
   constructor(exchange: Exchange, channel: Channel, rooms: Rooms, done: () => void) {
@@ -40,7 +43,9 @@ export class Tunnel {
   /** Bytes that came in the same read as the 101. */
   fromOrigin(buffer: Buffer, start: number, end: number): void {
     this.#exchange.bytesOut += end - start;
-    this.#client.wire.bytes(buffer, start, end);
+    const { wire } = this.#client;
+    wire.bytes(buffer, start, end);
+    if (!wire.flush()) this.#origin.wire.pause();
   }
 
   flushClient(): boolean {
@@ -53,26 +58,37 @@ export class Tunnel {
 
   /** Something passed: the silence begins anew. */
   touched(): void {
+    if (this.#ending) return;
     this.#rooms.wheel.arm(this.#timer, this.#exchange.front.tunnelIdle);
   }
 
-  /** Ends both sides now. */
-  cut(): void {
+  /** Ends both sides now; `reset` where one of them broke, so that the other does not take it for an orderly end. */
+  cut(reset = false): void {
     if (this.#over) return;
-    this.#over = true;
-    this.#rooms.wheel.drop(this.#timer);
-    this.#client.wire.destroy();
-    this.#origin.wire.destroy();
-    this.#done();
+    this.#client.wire.destroy(reset);
+    this.#origin.wire.destroy(reset);
+    this.#end();
   }
 
-  /** Both directions have come to their end in peace. */
+  /** Both directions have come to their end in peace; what still waits to be written is, and then they close. */
   finish(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#rooms.wheel.drop(this.#timer);
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#rooms.wheel.arm(this.#timer, Math.min(LAST_BYTES, this.#exchange.front.tunnelIdle));
     this.#client.wire.finish();
     this.#origin.wire.finish();
+  }
+
+  /** One side is closed after both had ended. */
+  left(): void {
+    if (this.#over) return;
+    if (this.#client.gone && this.#origin.gone) this.#end();
+    else this.finish();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#rooms.wheel.drop(this.#timer);
     this.#done();
   }
 
@@ -84,7 +100,9 @@ export class Tunnel {
 /** One side: what it receives goes to the other. */
 class End implements WireOwner {
   readonly wire: WireLike;
+  /** It has sent its last byte. */
   over = false;
+  gone = false;
   readonly #tunnel: Tunnel;
   readonly #count: (bytes: number) => void;
   #peer!: End;
@@ -120,8 +138,9 @@ class End implements WireOwner {
   }
 
   closed(): void {
-    if (this.over && this.#peer.over) this.#tunnel.finish();
-    else this.#tunnel.cut();
+    this.gone = true;
+    if (this.over && this.#peer.over) this.#tunnel.left();
+    else this.#tunnel.cut(true);
   }
 
   defect(error: unknown): void {

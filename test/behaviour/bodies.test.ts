@@ -209,6 +209,19 @@ test('a small body that nobody wants is read and dropped, and the connection goe
   await line.logged(2);
 });
 
+test('broken chunks of a body that nobody wants end the connection, and nothing else', async (t) => {
+  const line = await start(t, 'http://127.0.0.1:1', {}, { routes: [{ respond: { body: 'no' } }] });
+  const peer = await line.connect();
+  peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const answer = await peer.answer();
+  assert.equal(answer.body, 'no');
+  assert.equal(answer.field('connection'), 'close');
+  peer.send('zz\r\n');
+  assert.equal(await peer.end(), '');
+  const [logged] = await line.logged(1);
+  assert.equal(logged?.status, 200);
+});
+
 test('a client that never sends the rest of an unwanted body is closed in the end, and logged once', async (t) => {
   const line = await start(
     t,

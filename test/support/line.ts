@@ -109,14 +109,14 @@ export async function start(
         lines = read();
         return lines.length >= count;
       };
-      await eventually(enough, `${count} lines of the log; there are ${lines.length}`);
+      await eventually(enough, () => `${count} lines of the log; there are ${lines.length}`);
       assert.equal(lines.length, count, JSON.stringify(lines));
       return lines;
     },
     settled: () =>
       eventually(
         () => app.backlog.length === 0 && app.origins.every((one) => one.inFlight === 0),
-        `in flight ${app.origins.map((one) => one.inFlight).join(', ')}, waiting ${app.backlog.length}`,
+        () => `in flight ${app.origins.map((one) => one.inFlight).join(', ')}, waiting ${app.backlog.length}`,
       ),
   };
 }

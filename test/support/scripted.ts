@@ -348,10 +348,10 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /** Waits until this holds. */
-export async function eventually(holds: () => boolean, what: string): Promise<void> {
+export async function eventually(holds: () => boolean, what: string | (() => string)): Promise<void> {
   const stop = Date.now() + PATIENCE;
   while (!holds()) {
-    if (Date.now() > stop) throw new Error(`${what}: did not come about`);
+    if (Date.now() > stop) throw new Error(`${typeof what === 'string' ? what : what()}: did not come about`);
     await sleep(5);
   }
 }
