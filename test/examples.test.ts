@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { root } from '../scripts/tools.ts';
+import { blocks, steps } from './support/markdown.ts';
 import { skipUnless } from './support/peer.ts';
 
 const PORTS = [3001, 3002, 3003, 8080, 8081];
@@ -23,12 +24,12 @@ describe('examples', { concurrency: 3 }, () => {
       if (skipUnless(t, 'bash') === undefined || skipUnless(t, 'curl') === undefined) return;
       const stage = await copy(t);
       const readme = readFileSync(join(stage, 'examples', name, 'README.md'), 'utf8');
-      const [run = ''] = blocks(readme, 'sh');
-      assert.notEqual(run, '', 'a README has a block of commands under Run');
-      for (const line of run.trim().split('\n')) await start(t, stage, line);
-      const steps = blocks(readme, 'console').flatMap(stepsOf);
-      assert.ok(steps.length > 0, 'a README has something to try');
-      for (const { command, expected } of steps) {
+      const run = blocks(readme).find(({ language }) => language === 'sh');
+      assert.ok(run !== undefined, 'a README has a block of commands under Run');
+      for (const line of run.text.trim().split('\n')) await start(t, stage, line);
+      const session = blocks(readme).filter(({ language }) => language === 'console');
+      assert.ok(session.length > 0, 'a README has something to try');
+      for (const { command, expected } of session.flatMap(({ text }) => steps(text))) {
         const printed = await type(t, stage, command);
         assert.match(printed, expected, `$ ${command}\n${printed}`);
       }
@@ -79,30 +80,6 @@ async function freePort(): Promise<number> {
     await new Promise((resolve) => probe.close(resolve));
     return port;
   }
-}
-
-interface Step {
-  readonly command: string;
-  readonly expected: RegExp;
-}
-
-function blocks(text: string, language: string): string[] {
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, body = '']) => body);
-}
-
-function stepsOf(block: string): Step[] {
-  return block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((part) => {
-      const [command = '', ...rest] = part.split('\n');
-      const pattern = rest
-        .join('\n')
-        .split('…')
-        .map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
-        .join('[^]*?');
-      return { command, expected: new RegExp(`^${pattern}$`) };
-    });
 }
 
 /** Starts a program that goes on, and waits until it says that it listens. */
