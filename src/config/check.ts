@@ -43,7 +43,10 @@ export function problemAt({ code, message, span }: Finding, source: Source): Pro
   return { code, message, path: [], file: source.file, ...position(source.text, span) };
 }
 
-function problemOf({ code, message, path, at = 'value', within }: Complaint, source: Source | undefined): Problem {
+function problemOf(
+  { code, message, path, at = 'value', within, secret }: Complaint,
+  source: Source | undefined,
+): Problem {
   if (source === undefined) return { code, message, path };
   const { file, text, root } = source;
   if (root === undefined) return { code, message, path, file };
@@ -51,7 +54,9 @@ function problemOf({ code, message, path, at = 'value', within }: Complaint, sou
     const { start } = root.value;
     return { code, message, path, file, ...position(text, { start, end: start + 1 }) };
   }
-  return { code, message, path, file, ...position(text, findSpan(root, path, at, text, within)) };
+  const { excerpt, ...place } = position(text, findSpan(root, path, at, text, within));
+  const shown = { code, message, path, file, ...place };
+  return secret === true ? shown : { ...shown, excerpt };
 }
 
 /** By place; what has none comes first. One message at one place is enough. */

@@ -12,6 +12,8 @@ export interface Complaint {
   readonly at?: 'key' | 'value';
   /** The part of the value's text that is at fault. */
   readonly within?: string;
+  /** The line is not to be shown. */
+  readonly secret?: boolean;
   /** Of a missing option: its key. Of an unknown key: the path it stands at and the key that was probably meant. */
   readonly missing?: string;
   readonly meant?: { readonly at: PropertyPath; readonly key: string };
@@ -59,12 +61,13 @@ interface Params {
   readonly within?: string;
   /** Names one of which may have been meant. */
   readonly near?: string | readonly string[];
+  readonly secret?: boolean;
 }
 
 /** Turns what the schema found into complaints for people. */
 export function complaints(issues: readonly Issue[], schema: z.ZodType, input: unknown): Complaint[] {
   const ground = new Ground(schema, input);
-  const found = issues.flatMap((issue) => ground.complaint(issue, []));
+  const found = issues.flatMap((issue) => ground.complaint(issue, [])).map((one) => ground.discreet(one));
   // What is missing may be there under a name that has been complained about.
   return found.filter(({ missing, path }) => {
     return (
@@ -117,10 +120,11 @@ class Ground {
         return [{ code: 'config/bad-name', message, path, at: 'key' }];
       }
       case 'custom': {
-        const { code = codeFor(issue.message), within, near = [] } = (issue.params ?? {}) as Params;
+        const { code = codeFor(issue.message), within, near = [], secret = false } = (issue.params ?? {}) as Params;
         const meant = nearest(within ?? String(this.#valueAt(path)), [near].flat());
         const message = this.#say(path, issue.message, meant);
-        return [within === undefined ? { code, message, path } : { code, message, path, within }];
+        const found: Complaint = secret ? { code, message, path, secret } : { code, message, path };
+        return [within === undefined ? found : { ...found, within }];
       }
       case 'invalid_union': {
         const best = bestBranch(issue.errors);
@@ -135,6 +139,15 @@ class Ground {
       default:
         return [{ code: 'config/bad-value', message: this.#say(path, issue.message), path }];
     }
+  }
+
+  /** Marks what is said about an option that holds a secret. */
+  discreet(one: Complaint): Complaint {
+    return this.#isSecret(one.path) ? { ...one, secret: true } : one;
+  }
+
+  #isSecret(path: PropertyPath): boolean {
+    return schemasAt(this.#schema, path, this.#input).some((schema) => metaOf(schema)['secret'] === true);
   }
 
   #unknownKey(path: PropertyPath, key: string): Complaint {
@@ -203,8 +216,7 @@ class Ground {
   }
 
   #shown(path: PropertyPath): string {
-    const secret = schemasAt(this.#schema, path, this.#input).some((schema) => metaOf(schema)['secret'] === true);
-    return secret ? 'what is there' : showValue(this.#valueAt(path));
+    return this.#isSecret(path) ? 'what is there' : showValue(this.#valueAt(path));
   }
 
   #valueAt(path: PropertyPath): unknown {

@@ -58,6 +58,39 @@ test('refuses what JSON.parse refuses', () => {
   );
 });
 
+test('says what is wrong where', () => {
+  const known: [string, number, RegExp][] = [
+    ['', 0, /holds nothing/],
+    [' \n', 2, /holds nothing/],
+    ['{"a":', 5, /ends where a value/],
+    ['{"a" 1}', 5, /colon/],
+    ['{"a": 1', 0, /not closed by a }/],
+    ['[1, [2, 3]', 0, /not closed by a \]/],
+    ['[1,', 0, /not closed by a \]/],
+    ['[1 2]', 3, /comma or \]/],
+    ['[1,]', 2, /no comma after the last/],
+    ['{"a": tru}', 6, /text stands in double quotes/],
+    ['[01]', 1, /expected a value/],
+    ['[+1]', 1, /expected a value/],
+    ['{a: 1}', 1, /key in double quotes/],
+    ["{'a': 1}", 1, /key in double quotes/],
+    ["['a']", 1, /double quotes only/],
+    ['["a]', 1, /no closing quote/],
+    ['["a\nb"]', 1, /no closing quote/],
+    ['["\\x"]', 1, /escape or a control/],
+    ['["\t"]', 1, /escape or a control/],
+    ['{} {}', 3, /ends before this/],
+    ['{} // x', 3, /no comments/],
+    ['# x\n{}', 0, /no comments/],
+  ];
+  for (const [text, at, message] of known) {
+    const { problems, root } = readJson(text);
+    assert.equal(root, undefined, text);
+    assert.match(problems[0]?.message ?? '', message, text);
+    assert.equal(problems[0]?.span.start, at, text);
+  }
+});
+
 test('a byte order mark is no error', () => {
   assert.deepEqual(readJson('\uFEFF{"a":1}').value, { a: 1 });
 });

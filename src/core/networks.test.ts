@@ -8,7 +8,7 @@ const v4 = fc.ipV4();
 const v6 = fc.ipV6();
 
 test('takes what Node takes for an address, and nothing else', () => {
-  const almost = fc.string({ unit: fc.constantFrom(...'0123456789abcf:.%'), maxLength: 20 });
+  const almost = fc.string({ unit: fc.constantFrom(...'0123456789abcf:.%'.split('')), maxLength: 20 });
   fc.assert(
     fc.property(fc.oneof(v4, v6, almost), (text) => {
       // A zone without a name, or behind an IPv4 address, is Node's business.

@@ -61,6 +61,8 @@ describe('the table', () => {
     assert.equal(found(routes, 'GET /../admin/x HTTP/1.1'), undefined);
     assert.equal(found(routes, 'GET /a/%2e%2E/../x HTTP/1.1'), undefined);
     assert.equal(found(routes, 'GET /a/../x HTTP/1.1'), 'rest');
+    const hosts = table({ match: { host: 'example.com' }, to: 'x' }, { name: 'rest', to: 'x' });
+    assert.equal(found(hosts, 'GET /../x HTTP/1.1'), 'rest');
   });
 
   test('no spelling of a path slips past its route', () => {
@@ -150,6 +152,7 @@ describe('a route is never reached behind one', () => {
   const covered: [RouteInput['match'], RouteInput['match']][] = [
     [{}, { path: '/a' }],
     [{ path: '/*' }, { host: 'example.com' }],
+    [{ path: '/a' }, { path: '/a', method: 'GET' }],
     [{ path: '/a/*' }, { path: '/a/*' }],
     [{ path: '/a/*' }, { path: ['/a', '/a/b', '/a/b/*'] }],
     [{ path: ['/a', '/b/*'] }, { path: '/b/c' }],
@@ -173,6 +176,7 @@ describe('a route is never reached behind one', () => {
     [{ remote: 'private' }, { remote: '10.0.0.1' }],
     [{ header: { 'X-A': '1' } }, { header: { 'X-A': true } }],
     [{ header: { 'X-A': true } }, { header: { 'X-A': false } }],
+    [{ header: { 'X-A': true } }, { header: { 'X-B': '1' } }],
     [{ query: { toString: '1' } }, { query: { b: '1' } }],
   ];
   for (const [earlier, later] of covered) {

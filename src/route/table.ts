@@ -1,4 +1,5 @@
 import type { Request } from '../core/request.ts';
+import { indexByHost } from './host-index.ts';
 import { matchers, type MatcherName } from './index.ts';
 import type { Matcher, MatcherKind } from './matcher.ts';
 import type { MatchOptions, RouteOptions } from './options.ts';
@@ -43,33 +44,36 @@ export function compile(routes: readonly RouteOptions[]): Table {
 
 class RouteTable implements Table {
   readonly routes: readonly Route[];
+  readonly #usesHost: boolean;
   readonly #usesPath: boolean;
+  readonly #forHost: (host: string) => readonly Route[];
 
   constructor(routes: readonly Route[], usesPath: boolean) {
     this.routes = routes;
     this.#usesPath = usesPath;
+    this.#forHost = indexByHost(routes);
+    this.#usesHost = this.#forHost('') !== routes;
   }
 
   find(request: Request, remote: string): CompiledRoute | undefined {
     // A route that guards a path comes before one that takes all: what has no path must not reach the second.
     if (this.#usesPath && request.path === undefined) return undefined;
-    const routes = this.routes;
-    for (let i = 0; i < routes.length; i++) {
-      const route = routes[i];
-      if (route.matches(request, remote)) return route;
-    }
+    const routes = this.#usesHost ? this.#forHost(request.host) : this.routes;
+    for (let i = 0; i < routes.length; i++) if (routes[i].matches(request, remote)) return routes[i];
     return undefined;
   }
 }
 
 class Route implements CompiledRoute {
   readonly name: string;
+  readonly hosts: readonly string[] | undefined;
   readonly action: RouteAction;
   readonly #matchers: readonly Matcher[];
 
   constructor(options: RouteOptions, index: number) {
     this.name = options.name ?? `#${index + 1}`;
     this.action = compileAction(options);
+    this.hosts = options.match.host;
     this.#matchers = compileMatchers(options.match);
   }
 

@@ -20,6 +20,7 @@ test('every form of an origin', () => {
     ['unix:///run/a.sock', { scheme: 'http', host: '', port: 0, path: '/run/a.sock' }],
     ['http+unix:/run/a.sock', { scheme: 'http', host: '', port: 0, path: '/run/a.sock' }],
     ['fastcgi+unix:/run/a.sock', { scheme: 'fastcgi', host: '', port: 0, path: '/run/a.sock' }],
+    [`unix:/${'x'.repeat(106)}`, { scheme: 'http', host: '', port: 0, path: `/${'x'.repeat(106)}` }],
     ['fastcgi://php:9000', { scheme: 'fastcgi', host: 'php', port: 9000 }],
   ];
   for (const [text, address] of good) assert.deepEqual(parseOrigin(text, SCHEMES), address, text);
@@ -48,6 +49,8 @@ test('what is none, why, and which part of it', () => {
     ['http://[::g]:80', /bad IPv6/, '::g'],
     ['http://[1.2.3.4]:80', /bad IPv6/, '1.2.3.4'],
     ['::1:80', /in brackets/, undefined],
+    ['[::1]80', /expected HOST:PORT|in brackets/, undefined],
+    ['a[b', /expected HOST:PORT/, undefined],
     ['/run/a.sock', /unix:\/run\/a.sock/, undefined],
     ['unix:/', /path of the socket is missing/, undefined],
     ['unix://run/a.sock', /starts with one slash/, undefined],

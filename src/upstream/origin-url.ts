@@ -9,6 +9,8 @@ export interface OriginProblem {
   readonly within?: string;
   /** Texts one of which was probably meant. */
   readonly near?: readonly string[];
+  /** The text holds a password. */
+  readonly secret?: boolean;
 }
 
 /** Protocols that other proxies have, and later releases of this one. */
@@ -58,7 +60,7 @@ export function isOriginProblem(result: OriginAddress | OriginProblem): result i
 
 function authority(scheme: string, text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
   const at = text.lastIndexOf('@');
-  if (at >= 0) return bad('an origin has no user name or password', text.slice(0, at + 1));
+  if (at >= 0) return { ...bad('an origin has no user name or password', text.slice(0, at + 1)), secret: true };
   const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*))(?::(?<port>[^:]*))?$/.exec(text)?.groups;
   if (parts === undefined) {
     return bad(
