@@ -157,6 +157,10 @@ export interface SluiceProcess extends Address, Running {
   readonly url: string;
   /** The access log so far, parsed. */
   access(): AccessLine[];
+  /** How many lines it has: cheaper to ask again and again. */
+  logged(): number;
+  /** Lines that tell of a failure. That a client left is none. */
+  failures(): AccessLine[];
   /** The error log so far. */
   errors(): string;
 }
@@ -178,16 +182,24 @@ export async function startSluice(t: TestContext, config: TopInput): Promise<Slu
     port = Number(/127\.0\.0\.1:(\d+)\b/.exec(child.output())?.[1] ?? 0);
     return port !== 0;
   });
+  const lines = (): AccessLine[] =>
+    readFileSync(access, 'latin1')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AccessLine);
   return {
     ...child,
     host: '127.0.0.1',
     port,
     url: `http://127.0.0.1:${port}`,
-    access: () =>
-      readFileSync(access, 'latin1')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as AccessLine),
+    access: lines,
+    logged() {
+      const bytes = readFileSync(access);
+      let count = 0;
+      for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
+      return count;
+    },
+    failures: () => lines().filter((line) => line.error !== undefined && line.error !== 'client-gone'),
     errors: () => readFileSync(error, 'latin1'),
   };
 }
