@@ -24,6 +24,8 @@ const program = new Command('sluice')
   .argument('[ports...]', 'ports of servers on this machine to balance')
   .addHelpText('after', EXAMPLES)
   .showHelpAfterError('(sluice --help shows all commands)')
+  .helpCommand('help [command]', 'show the help of a command')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
   .action(async (ports) => {
     if (ports.length === 0) return program.help();
     const { shorthand } = await import('./cli/proxy.ts');

@@ -1,4 +1,5 @@
 import { check, showProblems } from '../config/index.ts';
+import { nearest } from '../config/nearest.ts';
 import { die, EXIT_USAGE } from './exit.ts';
 import { serve } from './serve.ts';
 
@@ -19,10 +20,23 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     log: { access: options.accessLog },
   });
   if (checked.config === undefined) {
-    // The places of a config mean nothing to who gave words; the messages do.
-    return die(EXIT_USAGE, showProblems(checked.problems.map(({ code, message, path }) => ({ code, message, path }))));
+    // The places of a config mean nothing to who gave words; the messages do, with the words' names.
+    const told = checked.problems.map(({ code, message, path }) => ({ code, path, message: inWords(message) }));
+    return die(EXIT_USAGE, showProblems(told));
   }
   await serve(checked.config);
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  listen: '--from',
+  'upstreams.origins.origins': '--to',
+  'upstreams.origins.balance': '--balance',
+  threads: '--threads',
+  'log.access': '--access-log',
+};
+
+function inWords(message: string): string {
+  return message.replace(/^([\w.]+)(?:\[\d+\])?(?=: )/, (place, option: string) => WORDS[option] ?? place);
 }
 
 /** How many ports above 8080 are tried. */
@@ -32,7 +46,7 @@ const TRIES = 20;
 export async function shorthand(ports: readonly string[]): Promise<void> {
   for (const port of ports) {
     if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
-      die(EXIT_USAGE, `${JSON.stringify(port)} is neither a command nor a port (sluice --help shows all commands)`);
+      die(EXIT_USAGE, `${JSON.stringify(port)} is neither a command nor a port${meant(port)}`);
     }
   }
   for (let listen = 8080; ; listen++) {
@@ -43,4 +57,12 @@ export async function shorthand(ports: readonly string[]): Promise<void> {
       return;
     }
   }
+}
+
+/** What to do with a word that is neither a command nor a port. */
+function meant(word: string): string {
+  if (/\.(?:[cm]?[jt]s|ya?ml|json)$/.test(word)) return `; a config is run by: sluice run ${word}`;
+  if (/[:/]/.test(word)) return `; servers elsewhere are given by: sluice proxy --to ${word}`;
+  const command = nearest(word, ['run', 'check', 'proxy', 'schema']);
+  return command === undefined ? ' (sluice --help shows all commands)' : `; did you mean sluice ${command}?`;
 }

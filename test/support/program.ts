@@ -51,7 +51,7 @@ export function startNode(t: TestContext, args: readonly string[], { cwd = root,
     output: () => output,
     until: (pattern) =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(() => finish(null, 'took too long'), 20_000);
+        const timer = setTimeout(() => finish(null, 'took too long'), 60_000);
         const finish = (match: RegExpExecArray | null, why: string): void => {
           listeners.delete(look);
           clearTimeout(timer);

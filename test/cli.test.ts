@@ -1,0 +1,42 @@
+/** What the command says to wrong words: what happened and what to do, in a line, without a stack, and with exit code 2. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { run } from '../scripts/tools.ts';
+
+const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
+  ['chek', /^sluice: "chek" is neither a command nor a port; did you mean sluice check\?\n$/],
+  ['proxy.yaml', /^sluice: .*; a config is run by: sluice run proxy\.yaml\n$/],
+  [
+    'http://localhost:3000',
+    /^sluice: .*; servers elsewhere are given by: sluice proxy --to http:\/\/localhost:3000\n$/,
+  ],
+  ['3000 99999', /^sluice: "99999" is neither a command nor a port/],
+  ['run nosuch.yaml', /^sluice: there is no file nosuch\.yaml\n$/],
+  ['run README.md', /^sluice: README\.md: the end of the name does not tell the format/],
+  ['check', /^sluice: no config in this folder: it is called sluice\.config\.\{ts,/],
+  ['proxy', /^sluice: required option '--to <url\.\.\.>' not specified\n/],
+  ['proxy --to 3000 --from 80x', /^sluice: --from: the port is missing, as in 80x:8080\n$/],
+  ['proxy --to 3000 --balance least-bussy', /^sluice: --balance: expected .*; did you mean "least-busy"\?\n$/],
+  ['proxy --to https://example.com', /^sluice: --to: https origins are not in this release, which speaks http\n$/],
+  ['proxy --to 3000 --balnce first', /^sluice: unknown option '--balnce'\n\(Did you mean --balance\?\)\n/],
+  ['proxy --to 3000 --threads x', /^sluice: option '--threads <n>' argument 'x' is invalid/],
+];
+
+describe('wrong words', { concurrency: 3 }, () => {
+  for (const [words, says] of WRONG) {
+    test(`sluice ${words}`, async () => {
+      const { code, output } = await run('node', ['src/cli.ts', ...words.split(' ')]);
+      assert.match(output, says);
+      assert.doesNotMatch(output, /^ {4}at /m);
+      assert.equal(code, 2);
+    });
+  }
+});
+
+test('help and version are no errors', async () => {
+  for (const words of [[], ['--help'], ['help', 'proxy'], ['--version'], ['schema']]) {
+    const { code, output } = await run('node', ['src/cli.ts', ...words]);
+    assert.equal(code, 0, output);
+    assert.notEqual(output, '');
+  }
+});
