@@ -87,7 +87,10 @@ test('the corpus is large enough', () => {
 
 test('every problem has been seen', () => {
   const files = ['config/not-found', 'config/ambiguous-file', 'config/unknown-format', 'config/unreadable'];
-  assert.deepEqual(Object.keys(problemCodes).filter((code) => !codes.has(code) && !files.includes(code)), []);
+  assert.deepEqual(
+    Object.keys(problemCodes).filter((code) => !codes.has(code) && !files.includes(code)),
+    [],
+  );
 });
 
 test('the JSON Schema takes every good config', () => {
