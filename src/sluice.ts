@@ -1,5 +1,6 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
+import type { CodecLimits } from './codec/codec.ts';
 import { codecs } from './codec/index.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { addressKey, type Change, plan, showChange } from './control/plan.ts';
@@ -33,6 +34,8 @@ export class Sluice {
   readonly #logs: Logs;
   readonly #hooks: Hooks | null;
   #config: Config;
+  /** What new channels let origins send. */
+  #codecLimits: CodecLimits;
   #rooms: Rooms;
   #listeners: Listener[];
   #upstreams: ReadonlyMap<string, Upstream>;
@@ -45,12 +48,13 @@ export class Sluice {
   /** Throws the system's error when a log file cannot be opened. */
   constructor(config: Config, surroundings: Surroundings = {}) {
     this.#config = config;
+    this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock);
     this.#hooks = surroundings.hooks ?? null;
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null);
     this.#upstreams = new Map(
-      Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options, config)]),
+      Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
     );
     this.#rooms = {
       clock: this.#clock,
@@ -172,6 +176,7 @@ export class Sluice {
     config.listen.forEach((options, index) => listeners[index].update(listenerOptions(options)));
     this.#listeners = listeners;
     this.#config = config;
+    this.#codecLimits = codecLimits(config);
     for (const listener of gone)
       this.#retire(listener, listener.drain(), before.timeouts.drain, () => listener.abort());
     for (const change of changes) this.say('info', 'reload', showChange(change));
@@ -209,7 +214,7 @@ export class Sluice {
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, options]): [string, Upstream] => {
         const upstream = old.get(name);
-        if (upstream === undefined) return [name, this.#makeUpstream(name, options, config)];
+        if (upstream === undefined) return [name, this.#makeUpstream(name, options)];
         const was = before.upstreams[name];
         if (!isDeepStrictEqual(was, options)) this.#updateUpstream(upstream, was, options, before.timeouts.drain);
         return [name, upstream];
@@ -267,14 +272,13 @@ export class Sluice {
     });
   }
 
-  #makeUpstream(name: string, options: UpstreamConfig, config: Config): Upstream {
+  #makeUpstream(name: string, options: UpstreamConfig): Upstream {
     const [codec] = codecs;
-    const limits = { head: config.limits.answerHead, fields: Math.max(config.limits.fields, 200) };
     const pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
-      (out) => codec.create({}, out, limits),
+      (out) => codec.create({}, out, this.#codecLimits),
       (error) => this.report(error),
     );
     const origins = options.origins.map((origin) => new Origin(origin));
@@ -293,6 +297,11 @@ export class Sluice {
 
 /** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Applications send more fields than clients do: at least 200. */
+function codecLimits({ limits }: Config): CodecLimits {
+  return { head: limits.answerHead, fields: Math.max(limits.fields, 200) };
+}
 
 function listenerOptions(options: Config['listen'][number]): ListenerOptions {
   const { name, address, limits, timeouts, keepAlive, trustedProxies } = options;
