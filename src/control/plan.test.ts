@@ -70,7 +70,7 @@ test('an origin whose URL is only spelled differently stays', () => {
       upstreams: {
         ...before.upstreams,
         app: { origins: ['http://127.0.0.1:3000', { url: 'http://127.0.0.1:3001/', weight: 2 }] },
-      } as never,
+      },
     }),
     [],
   );

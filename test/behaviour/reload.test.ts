@@ -131,7 +131,7 @@ test('what did not change lives on: connections, a WebSocket, the queue', async 
     routes: [{ match: { path: '/new' }, respond: { status: 200, body: 'fresh' } }, { to: 'kept' }],
   });
   assert.equal(await get(address, '/new'), '200 fresh');
-  const echo = new Promise((resolve) => socket.once('message', (data) => resolve(String(data))));
+  const echo = new Promise((resolve) => socket.once('message', (data: Buffer) => resolve(data.toString())));
   socket.send('still here');
   assert.equal(await echo, 'still here');
   kept.held[0]();
