@@ -36,10 +36,14 @@ program
   .command('run')
   .description('run a config until SIGTERM or SIGINT')
   .argument('[file]', 'TypeScript, JavaScript, YAML or JSON; default: sluice.config.* in this folder')
-  .addHelpText('after', '\nSignals: SIGTERM, SIGINT drain and end (twice: at once) · SIGUSR1 opens the log files anew.')
-  .action(async (file) => {
+  .option('--watch', 'read the config again when its file changes')
+  .addHelpText(
+    'after',
+    '\nSignals: SIGHUP reads the config again · SIGUSR1 opens the log files anew · SIGTERM, SIGINT drain and end (twice: at once).',
+  )
+  .action(async (file, { watch }) => {
     const { run } = await import('./cli/run.ts');
-    await run(file);
+    await run(file, watch === true);
   });
 
 program

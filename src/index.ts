@@ -3,18 +3,28 @@
  * and says nothing on stdout unless the config asks for an access log.
  */
 import { check, type ConfigInput, showProblems, type Problem } from './config/index.ts';
+import type { Config } from './config/config.ts';
+import type { Change } from './control/plan.ts';
 import { type HookFunctions, makeHooks } from './proxy/hooks.ts';
 import { Sluice } from './sluice.ts';
 
 export { defineConfig } from './config/index.ts';
 export type { BalanceInput, ConfigInput, Problem, RouteInput, UpstreamInput } from './config/index.ts';
 export type { HookAnswer, HookFields, HookFunctions, HookRequest, HookResponse } from './proxy/hooks.ts';
+export type { Change } from './control/plan.ts';
 export { SluiceError, type ErrorCode } from './core/errors.ts';
 
 /** A running proxy. `await using` closes it. */
 export interface RunningSluice extends AsyncDisposable {
   /** Where it listens, in the config's order: `http://127.0.0.1:8080`, `unix:/path`. */
   readonly addresses: readonly string[];
+  /**
+   * Goes over to another config without dropping a connection: what did not change is not touched. Throws `ConfigError`,
+   * or the system's error when an address cannot be bound, and then changes nothing.
+   *
+   * @returns what was changed
+   */
+  reload(config: ConfigInput): Promise<Change[]>;
   /** Opens log files anew, after a rotation has moved them. */
   reopenLogs(): void;
   /**
@@ -49,16 +59,21 @@ export async function createSluice<const Name extends string>(
   config: ConfigInput<Name>,
   hooks: HookFunctions = {},
 ): Promise<RunningSluice> {
-  const checked = check({ ...config, log: { access: 'off', ...config.log } });
-  if (checked.config === undefined) throw new ConfigError(checked.problems);
-  const sluice = new Sluice(checked.config, { hooks: makeHooks(hooks) });
+  const sluice = new Sluice(checked(config), { hooks: makeHooks(hooks) });
   await sluice.open();
   return {
     get addresses() {
       return sluice.addresses;
     },
+    reload: async (next) => sluice.reload(checked(next)),
     reopenLogs: () => sluice.reopenLogs(),
     close: (grace) => sluice.close(grace),
     [Symbol.asyncDispose]: () => sluice.close(),
   };
+}
+
+function checked(input: ConfigInput): Config {
+  const { config, problems } = check({ ...input, log: { access: 'off', ...input.log } });
+  if (config === undefined) throw new ConfigError(problems);
+  return config;
 }

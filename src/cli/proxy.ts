@@ -52,7 +52,7 @@ export async function shorthand(ports: readonly string[]): Promise<void> {
   for (let listen = 8080; ; listen++) {
     const checked = check({ listen, upstreams: { origins: { origins: ports.map(Number) } } });
     if (checked.config === undefined) return die(EXIT_USAGE, showProblems(checked.problems));
-    if (await serve(checked.config, listen < 8080 + TRIES)) {
+    if (await serve(checked.config, { yields: listen < 8080 + TRIES })) {
       if (listen > 8080) process.stderr.write(`sluice: 8080 is taken, so it is ${listen}\n`);
       return;
     }

@@ -4,9 +4,9 @@ import { die, EXIT_USAGE } from './exit.ts';
 import { serve } from './serve.ts';
 
 /** `sluice run [FILE]` */
-export async function run(file: string | undefined): Promise<void> {
-  const { config } = await read(file);
-  await serve(config);
+export async function run(file: string | undefined, watch: boolean): Promise<void> {
+  const { config, name } = await read(file);
+  await serve(config, { file: name, watch });
 }
 
 /** `sluice check [FILE]` */

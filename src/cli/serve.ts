@@ -1,14 +1,24 @@
 import type { Config } from '../config/config.ts';
 import { Sluice } from '../sluice.ts';
 import { die, EXIT_FAILED } from './exit.ts';
+import { explain } from './explain.ts';
+import { reloadOn } from './reload.ts';
+
+export interface ServeOptions {
+  /** Give up quietly when the port is taken. */
+  readonly yields?: boolean;
+  /** Where the config came from, to be read again on SIGHUP. */
+  readonly file?: string;
+  /** Read it again when it changes. */
+  readonly watch?: boolean;
+}
 
 /**
  * Runs a proxy until a signal ends it. Resolves once it listens.
  *
- * @param yields give up quietly when the port is taken
  * @returns false when the port was taken and `yields` was set
  */
-export async function serve(config: Config, yields = false): Promise<boolean> {
+export async function serve(config: Config, { yields, file, watch }: ServeOptions = {}): Promise<boolean> {
   let sluice: Sluice;
   try {
     sluice = new Sluice(config);
@@ -19,10 +29,11 @@ export async function serve(config: Config, yields = false): Promise<boolean> {
     await sluice.open();
   } catch (error) {
     const failure = error as NodeJS.ErrnoException;
-    if (yields && failure.code === 'EADDRINUSE') return false;
+    if (yields === true && failure.code === 'EADDRINUSE') return false;
     return die(EXIT_FAILED, explain(failure));
   }
   answerSignals(sluice);
+  if (file !== undefined) await reloadOn(sluice, file, watch === true);
   // A defect must not take everybody's connections with it. It is logged loudly, and the one request fails.
   process.on('uncaughtException', (error) => sluice.report(error));
   process.on('unhandledRejection', (error) => sluice.report(error));
@@ -62,30 +73,4 @@ function greeting(config: Config, addresses: readonly string[]): string[] {
 
 function shortUrl(url: string): string {
   return /^\d+$/.test(url) ? `localhost:${url}` : url.replace(/^http:\/\//, '');
-}
-
-type Failure = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
-
-/** What happened, where, and what to do. */
-function explain(failure: NodeJS.ErrnoException): string {
-  const error = failure as Failure;
-  const where = error.port === undefined ? (error.address ?? error.path ?? '') : `port ${error.port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `${where} is taken by another program; stop that one, or listen elsewhere (listen: …, or --from PORT)`;
-    case 'EACCES':
-      return error.syscall === 'open'
-        ? `${error.path}: no permission to write this log file`
-        : `no permission to listen on ${where}; ports below 1024 need root or CAP_NET_BIND_SERVICE`;
-    case 'EADDRNOTAVAIL':
-      return `${error.address ?? where} is not an address of this machine`;
-    case 'ENOENT':
-    case 'EISDIR':
-    case 'ENOTDIR':
-      return `${error.path ?? where}: ${error.code === 'EISDIR' ? 'is a folder, not a file' : 'its folder does not exist'}`;
-    case 'ENOTFOUND':
-      return `${error.hostname ?? where} is no known host name`;
-    default:
-      return error.message;
-  }
 }

@@ -33,9 +33,9 @@ export class Origin {
   readonly name: string;
   readonly url: string;
   readonly address: OriginAddress;
-  readonly weight: number;
-  readonly backup: boolean;
-  readonly maxConnections: number;
+  weight: number;
+  backup: boolean;
+  maxConnections: number;
   state: OriginState = 'up';
   /** Requests that hold a slot now, connecting ones included. */
   inFlight = 0;
@@ -56,6 +56,15 @@ export class Origin {
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
     this.slots = this.maxConnections;
+  }
+
+  /** Takes over what may change while it runs; name and address are what it is. */
+  update(options: OriginOptions): void {
+    const testing = this.slots !== this.maxConnections;
+    this.weight = options.weight ?? 1;
+    this.backup = options.backup ?? false;
+    this.maxConnections = options.maxConnections ?? Infinity;
+    if (!testing) this.resize(this.maxConnections);
   }
 
   /** Takes a slot. The caller has checked `state`. */

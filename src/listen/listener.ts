@@ -45,14 +45,14 @@ interface AcceptHandle {
 
 /** One socket that accepts clients, and the connections that came by it. */
 export class Listener implements ConnectionHost {
-  readonly name: string;
-  readonly limits: ClientLimits;
-  readonly timeouts: ClientTimeouts;
+  name: string;
+  limits: ClientLimits;
+  timeouts: ClientTimeouts;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly date: DateLine;
   draining = false;
-  readonly #options: ListenerOptions;
+  #options: ListenerOptions;
   readonly #app: ListenerApp;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
@@ -94,6 +94,14 @@ export class Listener implements ConnectionHost {
     const bound = this.#server.address();
     this.#port = bound !== null && typeof bound === 'object' ? bound.port : 0;
     if (this.#options.plainSockets !== true) this.#acceptHandles();
+  }
+
+  /** Goes over to other limits; connections in being keep what they began with where it has been used already. */
+  update(options: ListenerOptions): void {
+    this.#options = options;
+    this.name = options.name;
+    this.limits = options.limits;
+    this.timeouts = options.timeouts;
   }
 
   /** The address in use: `http://host:port`, or `unix:path`. */

@@ -15,7 +15,8 @@ export interface Waiter {
 export class Backlog {
   first: Waiter | null = null;
   length = 0;
-  readonly size: number;
+  /** Requests that may wait at once; whoever waits already is not sent away when it shrinks. */
+  size: number;
   #last: Waiter | null = null;
 
   /** @param size requests that may wait at once; 0 means nobody waits */

@@ -128,6 +128,14 @@ export class Channel implements WireOwner {
     this.close();
   }
 
+  /** Ends it from outside, in the middle of whatever it carries. */
+  cut(): void {
+    const user = this.#user;
+    this.#user = null;
+    this.close();
+    user?.fail('draining', 'the origin was removed');
+  }
+
   close(): void {
     if (this.state === 'closed') return;
     this.#end();

@@ -14,7 +14,7 @@ export interface RestOptions {
  * costs more than one request its detour.
  */
 export class Health {
-  readonly #rest: RestOptions;
+  rest: RestOptions;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
   readonly #changed: (origin: Origin, why: string) => void;
@@ -22,7 +22,7 @@ export class Health {
 
   /** @param changed hears of every transition; slots may have become free */
   constructor(rest: RestOptions, clock: Clock, wheel: Wheel, changed: (origin: Origin, why: string) => void) {
-    this.#rest = rest;
+    this.rest = rest;
     this.#clock = clock;
     this.#wheel = wheel;
     this.#changed = changed;
@@ -32,7 +32,7 @@ export class Health {
   connectFailed(origin: Origin, why: string): void {
     if (origin.state === 'down' || origin.state === 'draining') return;
     origin.failures++;
-    const rest = Math.min(this.#rest.first * 2 ** Math.min(origin.failures - 1, 30), this.#rest.most);
+    const rest = Math.min(this.rest.first * 2 ** Math.min(origin.failures - 1, 30), this.rest.most);
     origin.state = 'down';
     origin.downUntil = this.#clock.now() + rest;
     let timer = this.#timers.get(origin);
@@ -48,6 +48,13 @@ export class Health {
     if (origin.state === 'down') origin.state = 'up';
     origin.resize(origin.maxConnections);
     this.#changed(origin, 'connected again');
+  }
+
+  /** An origin is gone for good. */
+  forget(origin: Origin): void {
+    const timer = this.#timers.get(origin);
+    if (timer !== undefined) this.#wheel.drop(timer);
+    this.#timers.delete(origin);
   }
 
   close(): void {

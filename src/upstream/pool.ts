@@ -31,7 +31,7 @@ const WARM = 1000;
  * and is closed. Whatever an idle channel receives closes it.
  */
 export class Pool {
-  readonly options: PoolOptions;
+  options: PoolOptions;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly makeSession: (out: ByteSink) => CodecSession;
@@ -106,9 +106,25 @@ export class Pool {
     if (index >= 0) (idle as Channel[]).splice(index, 1);
   }
 
+  /** Closes an origin's idle channels: it takes no new requests. */
+  drain(origin: Origin): void {
+    for (const channel of [...(this.#idle.get(origin) ?? [])]) channel.close();
+    this.#idle.delete(origin);
+  }
+
+  /** Cuts an origin's channels, whatever they carry; returns how many. */
+  cut(origin: Origin): number {
+    const left = [...this.#open].filter((channel) => channel.origin === origin);
+    for (const channel of left) channel.cut();
+    return left.length;
+  }
+
   /** Closes what is idle, and everything else as soon as it is given back; `now` closes all at once. */
   close(now: boolean): void {
     this.#closing = true;
-    for (const channel of [...this.#open]) if (now || channel.state === 'idle') channel.close();
+    for (const channel of [...this.#open]) {
+      if (now) channel.cut();
+      else if (channel.state === 'idle') channel.close();
+    }
   }
 }

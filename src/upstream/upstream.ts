@@ -9,7 +9,7 @@ import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
 import { Health, type RestOptions } from './health.ts';
 import { keyOf } from './key.ts';
-import type { Pool } from './pool.ts';
+import type { Pool, PoolOptions } from './pool.ts';
 import { RetryBudget } from './retry.ts';
 
 export interface UpstreamOptions {
@@ -51,17 +51,18 @@ const EXPIRY_STEP = 50;
 /** A named group of origins, and everything they share: balancer, channels, backlog, health, retry budget. */
 export class Upstream {
   readonly name: string;
-  readonly options: UpstreamOptions;
-  readonly origins: readonly Origin[];
-  readonly balancer: Balancer;
+  options: UpstreamOptions;
+  origins: readonly Origin[] = [];
+  balancer: Balancer;
   readonly pool: Pool;
   readonly backlog: Backlog;
   readonly health: Health;
-  readonly budget: RetryBudget;
+  budget: RetryBudget;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
-  readonly #hasBackups: boolean;
-  readonly #targets = new Map<Origin, RequestTarget>();
+  #hasBackups = false;
+  /** Weakly, because a request may still be on its way to an origin that is gone. */
+  readonly #targets = new WeakMap<Origin, RequestTarget>();
   readonly #expiry: Timer;
 
   constructor(
@@ -74,7 +75,6 @@ export class Upstream {
   ) {
     this.name = name;
     this.options = options;
-    this.origins = origins;
     this.balancer = balancer;
     this.pool = pool;
     this.#clock = pool.clock;
@@ -85,14 +85,33 @@ export class Upstream {
       log(origin, why);
       this.wake();
     });
-    this.#hasBackups = origins.some((origin) => origin.backup);
     this.#expiry = new Timer(() => this.#expire());
-    for (const origin of origins) {
-      const authority = origin.address.path === undefined ? displayAuthority(origin) : 'localhost';
-      const own = options.host !== 'pass' && options.host !== 'origin';
-      this.#targets.set(origin, { authority: own ? options.host : authority, replaceHost: options.host !== 'pass' });
+    this.#adopt(origins);
+  }
+
+  /**
+   * Goes over to other options, origins or another balancer while requests are in hand. Origins that stay keep their
+   * state, counters and channels; those that are gone take no new requests, and are returned.
+   */
+  update(options: UpstreamOptions, pool: PoolOptions, origins: readonly Origin[], balancer: Balancer): Origin[] {
+    const gone = this.origins.filter((origin) => !origins.includes(origin));
+    if (options.retries.budget !== this.options.retries.budget) {
+      this.budget = new RetryBudget(options.retries.budget, this.#clock);
     }
-    balancer.update(origins);
+    this.options = options;
+    this.pool.options = pool;
+    this.balancer = balancer;
+    this.backlog.size = options.queue.size;
+    this.health.rest = options.disableTime;
+    for (const origin of gone) {
+      origin.state = 'draining';
+      this.health.forget(origin);
+      this.pool.drain(origin);
+    }
+    this.#adopt(origins);
+    // There may be slots now that were not there before.
+    this.wake();
+    return gone;
   }
 
   /** What the balancer of this upstream chooses by, from one request. */
@@ -152,11 +171,31 @@ export class Upstream {
     return this.#targets.get(origin) as RequestTarget;
   }
 
+  /** Resolves when nothing is in flight or waiting. */
+  async idle(): Promise<void> {
+    while (this.backlog.length > 0 || this.origins.some((origin) => origin.inFlight > 0)) {
+      await new Promise<void>((resolve) => this.#clock.after(EXPIRY_STEP, resolve, 'idle'));
+    }
+  }
+
   close(now: boolean): void {
     this.pool.close(now);
     if (!now) return;
+    this.backlog.expire(Infinity);
     this.health.close();
     this.#wheel.drop(this.#expiry);
+  }
+
+  #adopt(origins: readonly Origin[]): void {
+    const { host } = this.options;
+    this.origins = origins;
+    this.#hasBackups = origins.some((origin) => origin.backup);
+    for (const origin of origins) {
+      const authority = origin.address.path === undefined ? displayAuthority(origin) : 'localhost';
+      const own = host !== 'pass' && host !== 'origin';
+      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
+    }
+    this.balancer.update(origins);
   }
 
   #pick(applicant: Applicant): Origin | undefined {

@@ -50,6 +50,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     types: ['listen/'],
     node: PURE,
   },
+  control: { from: ['core/'], types: ['config/'], packages: ['chokidar'], node: 'any but sockets' },
   config: { from: ['core/', '*/index.ts', '*/options.ts'], packages: ['zod', 'yaml'], node: 'any but sockets' },
 };
 
