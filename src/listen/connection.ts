@@ -28,6 +28,13 @@ const WORTH_DRAINING = 65_536;
  */
 const LINGER_TIME = 30_000;
 const LINGER_PAUSE = 5000;
+/** Bytes of later requests that are taken in while one is served: reading is how a client is seen to leave. */
+const READ_AHEAD = 16_384;
+/**
+ * Milliseconds an answer may take to begin after the client has ended its side. Most clients that do so have left; but
+ * some only say that they have asked everything (`nc -N`), and do so at once.
+ */
+const HALF_CLOSED = 500;
 /** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
 const CONTINUE_AFTER = 1000;
 
@@ -55,6 +62,8 @@ export class Connection implements WireOwner, Front {
   #sinkFull = false;
   /** `100 Continue`: 0 nobody waits for it · 1 the client does · 2 it was sent. */
   #continue: 0 | 1 | 2 = 0;
+  /** The client has ended its side. */
+  #half = false;
   #unflushed = false;
   #queued = 0;
   /** Clock time at which a client that still sends is cut off. */
@@ -90,13 +99,15 @@ export class Connection implements WireOwner, Front {
 
   ended(): void {
     switch (this.#state) {
-      case 'exchange':
-        if (this.#writer.ended) {
-          this.#keep = false;
-          return;
-        }
-        // A client that half-closes cannot be told from one that left; like every proxy we take it for the latter.
-        return this.#abandon('client-gone');
+      case 'exchange': {
+        this.#half = true;
+        if (this.#writer.ended) return;
+        const exchange = this.#exchange as Exchange;
+        // It left, if it is not done asking, or has its answer in part, or stands in a queue, which must be let go at once.
+        const queued = exchange.state === 'waiting' && exchange.assigned === 0;
+        if (!this.#body.done || this.#writer.started || queued) return this.#abandon('client-gone');
+        return this.#host.wheel.arm(this.#timer, HALF_CLOSED);
+      }
       default:
         this.wire.destroy();
     }
@@ -258,7 +269,7 @@ export class Connection implements WireOwner, Front {
 
   #mayRead(): boolean {
     if (this.#state === 'closing') return true;
-    return !this.#sinkFull && (this.#intake.empty || this.#state === 'head');
+    return !this.#sinkFull && (this.#intake.length < READ_AHEAD || this.#state === 'head');
   }
 
   #step(): boolean {
@@ -282,6 +293,10 @@ export class Connection implements WireOwner, Front {
     const intake = this.#intake;
     const after = this.#parser.parse(intake.bytes, intake.at, intake.end, request);
     if (after === MORE) {
+      if (this.#half) {
+        this.wire.finish();
+        return false;
+      }
       if (this.#state === 'idle') {
         // RFC 9112 §2.2: empty lines before a request are not its beginning.
         if (intake.skipEmptyLines()) return false;
@@ -295,7 +310,8 @@ export class Connection implements WireOwner, Front {
     this.#exchange = exchange;
     this.#state = 'exchange';
     this.#writer.reset();
-    this.#host.wheel.disarm(this.#timer);
+    if (this.#half) this.#host.wheel.arm(this.#timer, HALF_CLOSED);
+    else this.#host.wheel.disarm(this.#timer);
     if (after === FAILED) {
       this.#intake.clear();
       this.#refuse(exchange, this.#parser.error);
@@ -428,6 +444,7 @@ export class Connection implements WireOwner, Front {
   /** The exchange is over on both sides. */
   #next(): void {
     if (!this.#keep || this.#host.draining) return this.#close();
+    if (this.#half && this.#intake.empty) return this.wire.finish();
     this.#state = 'idle';
     this.#releaseRequest();
     this.#host.wheel.arm(this.#timer, this.#host.timeouts.keepAlive);
@@ -452,6 +469,7 @@ export class Connection implements WireOwner, Front {
     this.#state = 'closing';
     this.#intake.clear();
     this.#sink = null;
+    if (this.#half) return this.wire.finish();
     this.#lingersUntil = this.#host.clock.now() + LINGER_TIME;
     this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
     this.wire.end();
@@ -497,6 +515,7 @@ export class Connection implements WireOwner, Front {
           this.wire.flush();
           return wheel.arm(this.#timer, timeouts.body);
         }
+        if (this.#half && !this.#writer.started) return this.#abandon('client-gone');
         if (!this.#body.done && this.#sink !== null && !this.#sinkFull) return this.#bodyFailed('body-timeout');
         return;
       default:

@@ -22,7 +22,7 @@ async function joined(t: TestContext, early = '', idle = '1m'): Promise<{ line: 
   assert.equal(answer.field('connection'), 'Upgrade');
   assert.equal(answer.field('upgrade'), 'websocket');
   assert.equal(answer.field('x-key'), 'y');
-  return { line, near, far: app.connections[0] as Peer };
+  return { line, near, far: app.connections[0] };
 }
 
 test('bytes pass both ways, those that came with the 101 first', async (t) => {

@@ -12,6 +12,7 @@ import { client, eventually, type Peer } from './scripted.ts';
 
 /** A line of the access log. */
 export interface Logged {
+  readonly time: string;
   readonly method?: string;
   readonly target?: string;
   readonly status?: number;
@@ -76,7 +77,9 @@ export async function start(
     readFileSync(access, 'latin1')
       .split('\n')
       .slice(0, -1)
-      .map((line) => JSON.parse(line) as Logged);
+      .map((line) => JSON.parse(line) as Logged)
+      // A batch that is written while another is flushed may come behind it.
+      .toSorted((a, b) => a.time.localeCompare(b.time));
   let expected: number | undefined;
   t.after(async () => {
     await sluice.close(0);

@@ -3,8 +3,10 @@
  * bytes that came. Nothing here understands HTTP beyond finding the end of a message.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 
 /** How long a peer waits for what it expects. Long, because it only matters when a test fails. */
 const PATIENCE = 15_000;
@@ -353,5 +355,33 @@ export async function eventually(holds: () => boolean, what: string | (() => str
   while (!holds()) {
     if (Date.now() > stop) throw new Error(`${typeof what === 'string' ? what : what()}: did not come about`);
     await sleep(5);
+  }
+}
+
+/**
+ * The URL of an origin to which nobody can connect and which refuses nobody: its queue of connections that wait to be
+ * accepted is full, and it never accepts one.
+ */
+export async function deafOrigin(t: TestContext): Promise<string> {
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+       parentPort.postMessage(server.address().port);
+       setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+     });`,
+    { eval: true },
+  );
+  const [port] = (await once(worker, 'message')) as [number];
+  const fillers: Socket[] = [];
+  t.after(async () => {
+    for (const one of fillers) one.destroy();
+    await worker.terminate();
+  });
+  await sleep(50);
+  for (;;) {
+    const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {});
+    fillers.push(socket);
+    const connected = await Promise.race([once(socket, 'connect').then(() => true), sleep(300).then(() => false)]);
+    if (!connected) return `http://127.0.0.1:${port}`;
   }
 }
