@@ -63,7 +63,7 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
   .describe('How an origin is chosen: the name of a policy, or `{ name, … }` with its options.')
   .meta({ shownDefault: defaultBalancer, aliases });
 
-export const upstreamSchema = z
+const upstreamSchema = z
   .strictObject({
     origins: oneOrMany(originSchema(schemes)).describe(
       'Where requests go: one or several of a URL such as `http://127.0.0.1:3000`, `HOST:PORT`, a port of this machine, ' +

@@ -8,7 +8,7 @@ interface Network {
 const V4 = 96;
 
 /** Networks that have a name. `unix` is every client that comes through a unix socket. */
-export const NAMED_NETWORKS: Readonly<Record<string, readonly string[]>> = {
+const NAMED_NETWORKS: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
   unix: [],

@@ -127,7 +127,7 @@ export const listenerSchema = z
   .meta({ title: 'listen' });
 
 export type LimitOptions = Readonly<z.output<typeof limitsSchema>>;
-export type TimeoutOptions = Readonly<z.output<typeof timeoutsSchema>>;
+type TimeoutOptions = Readonly<z.output<typeof timeoutsSchema>>;
 
 /** A listener with everything filled in. */
 export interface ListenerOptions {

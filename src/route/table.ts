@@ -13,7 +13,7 @@ export type RouteAction =
   | { readonly kind: 'redirect'; readonly status: number; location(request: Request): string };
 
 /** A route in its compiled form. */
-export interface CompiledRoute {
+interface CompiledRoute {
   /** For logs and metrics. */
   readonly name: string;
   readonly action: RouteAction;

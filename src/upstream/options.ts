@@ -3,10 +3,10 @@ import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { isOriginProblem, parseOrigin } from './origin-url.ts';
 
-export { isOriginProblem, parseOrigin, type OriginProblem } from './origin-url.ts';
+export { isOriginProblem, parseOrigin } from './origin-url.ts';
 
 /** Waiting for an origin. */
-export const queueSchema = z
+const queueSchema = z
   .strictObject({
     size: count('Requests that may wait while all origins are busy or down. One more is answered 503.', 1024, {
       off: false,
@@ -16,7 +16,7 @@ export const queueSchema = z
   .meta({ title: 'queue' });
 
 /** Asking again after a failure. */
-export const retriesSchema = z
+const retriesSchema = z
   .strictObject({
     count: count(
       'How often a request that was sent is sent once more, to another origin, if it may be repeated (GET, PUT, DELETE, …). ' +
@@ -42,7 +42,7 @@ export const retriesSchema = z
   .meta({ title: 'retries' });
 
 /** How long an origin may take. */
-export const originTimeoutsSchema = z
+const originTimeoutsSchema = z
   .strictObject({
     connect: duration('To establish a connection. Then the next origin is asked.', '3s', { least: '1ms' }),
     firstByte: duration('From the end of the request to the head of the answer. Then 504.', '60s', { least: '1ms' }),
@@ -58,7 +58,7 @@ export const answerHead = size('Largest head of an answer. A larger one is answe
 });
 
 /** Connections kept open between requests. */
-export const originKeepAliveSchema = z
+const originKeepAliveSchema = z
   .strictObject({
     idle: duration(
       'How long an idle connection is kept, unless the origin announces its own limit (`Keep-Alive: timeout=`); 0 keeps none.',
