@@ -49,8 +49,10 @@ export async function shorthand(ports: readonly string[]): Promise<void> {
       die(EXIT_USAGE, `${JSON.stringify(port)} is neither a command nor a port${meant(port)}`);
     }
   }
+  // By name: servers under development often listen on one of ::1 and 127.0.0.1 only.
+  const origins = ports.map((port) => `localhost:${port}`);
   for (let listen = 8080; ; listen++) {
-    const checked = check({ listen, upstreams: { origins: { origins: ports.map(Number) } } });
+    const checked = check({ listen, upstreams: { origins: { origins } } });
     if (checked.config === undefined) return die(EXIT_USAGE, showProblems(checked.problems));
     if (await serve(checked.config, { yields: listen < 8080 + TRIES })) {
       if (listen > 8080) process.stderr.write(`sluice: 8080 is taken, so it is ${listen}\n`);
