@@ -8,7 +8,8 @@ import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
 import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';
-import { refuse, type Rooms } from './proxy.ts';
+import { refuse } from './refuse.ts';
+import type { Rooms } from './rooms.ts';
 import { Tunnel } from './tunnel.ts';
 import { Upload } from './upload.ts';
 

@@ -1,25 +1,10 @@
-import type { Clock } from '../core/clock.ts';
-import { errorAnswer } from '../core/error-answer.ts';
-import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import * as names from '../core/names.ts';
-import type { Wheel } from '../core/wheel.ts';
-import type { Pass } from '../rewrite/pass.ts';
-import type { RouteAction, Table } from '../route/table.ts';
+import type { RouteAction } from '../route/table.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Forwarding } from './forwarding.ts';
-import type { Hooks } from './hooks.ts';
-
-/** Everything the line needs, made once from the config. */
-export interface Rooms {
-  readonly clock: Clock;
-  readonly wheel: Wheel;
-  readonly table: Table;
-  readonly passes: readonly Pass[];
-  readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly hooks: Hooks | null;
-  defect(error: unknown): void;
-}
+import { refuse } from './refuse.ts';
+import type { Rooms } from './rooms.ts';
 
 /**
  * The line. One request, top to bottom: refuse what is not served, find the route, rewrite, act. What follows for an
@@ -61,15 +46,6 @@ function act(exchange: Exchange, action: RouteAction, rooms: Rooms): void {
       return exchange.front.respond(action.status, `Location: ${location}\r\n`, '');
     }
   }
-}
-
-/** Answers with an error, unless an answer has begun. */
-export function refuse(exchange: Exchange, code: ErrorCode, retryAfter = 0): void {
-  exchange.error = code;
-  const { fields } = exchange.request;
-  const accept = fields.find(names.ACCEPT);
-  const made = errorAnswer(code, accept < 0 ? '' : fields.value(accept), exchange.id, retryAfter);
-  exchange.front.respond(errors[code].status, made.lines, made.body);
 }
 
 /** RFC 9110 §7.6.2: OPTIONS with `Max-Forwards: 0` is answered here, and otherwise goes on with one less. */

@@ -2,7 +2,7 @@ import type { Exchange } from '../core/exchange.ts';
 import { Timer } from '../core/wheel.ts';
 import type { WireLike, WireOwner } from '../core/wire.ts';
 import type { Channel } from '../upstream/channel.ts';
-import type { Rooms } from './proxy.ts';
+import type { Rooms } from './rooms.ts';
 
 /** A read longer than this is read on into blocks; see wire/blocks.ts. */
 const BULK = 16_384;

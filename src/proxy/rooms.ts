@@ -1,0 +1,17 @@
+import type { Clock } from '../core/clock.ts';
+import type { Wheel } from '../core/wheel.ts';
+import type { Pass } from '../rewrite/pass.ts';
+import type { Table } from '../route/table.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Hooks } from './hooks.ts';
+
+/** Everything the line needs: one immutable snapshot per config. A request keeps the one it began with. */
+export interface Rooms {
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly table: Table;
+  readonly passes: readonly Pass[];
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly hooks: Hooks | null;
+  defect(error: unknown): void;
+}
