@@ -1,5 +1,5 @@
 import { Fields } from './fields.ts';
-import { COOKIE, HOST } from './names.ts';
+import { HOST } from './names.ts';
 
 /** How the end of a message body is found: there is none, by length, by chunks, or by the end of the connection. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
@@ -114,9 +114,8 @@ export class Request {
 
   /** The value of one cookie, quotes kept; `undefined` when absent. */
   cookie(name: string): string | undefined {
-    for (let i = 0; i < this.fields.count; i++) {
-      if (this.fields.id(i) !== COOKIE) continue;
-      for (const pair of this.fields.value(i).split(';')) {
+    for (const value of this.fields.getAll('cookie')) {
+      for (const pair of value.split(';')) {
         const equals = pair.indexOf('=');
         if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
       }
@@ -166,15 +165,14 @@ export function normalizePath(raw: string): string | undefined {
 
 /** Decodes UTF-8 escapes; what is not UTF-8, and an escaped `/` or NUL, stays as it was written. */
 function decodeRun(run: string): string {
-  if (/%(?:2f|00)/i.test(run)) {
-    return run.replace(/%(?!2f|00)[0-9a-f]{2}/gi, (one) => {
-      const code = Number.parseInt(one.slice(1), 16);
-      return code < 0x80 ? String.fromCharCode(code) : one;
-    });
-  }
   try {
-    return decodeURIComponent(run);
+    if (!/%(?:2f|00)/i.test(run)) return decodeURIComponent(run);
+    return run
+      .split(/(%(?:2f|00))/i)
+      .map((part, index) => (index % 2 === 1 ? part : decodeURIComponent(part)))
+      .join('');
   } catch {
-    return run;
+    // Decode at least what is ASCII, or one broken byte would hide a name from the routes.
+    return run.replace(/%(?!2f|00)[0-7][0-9a-f]/gi, decodeURIComponent);
   }
 }

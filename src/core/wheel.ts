@@ -1,9 +1,9 @@
 import type { Clock } from './clock.ts';
 
-/** How often the wheel turns, in milliseconds: deadlines are met up to this much late, never early. */
+/** How often the wheel turns, in milliseconds: deadlines are met up to two of these late, never early. */
 const TICK = 50;
 const SLOTS = 1024;
-/** Ticks one turn may catch up. */
+/** Ticks one turn may catch up. By so much a deadline set while the process was busy may be met early. */
 const MOST_AT_ONCE = 4;
 
 /**
@@ -36,6 +36,7 @@ export class Wheel {
   #tick = 1;
   #linked = 0;
   #stop: (() => void) | undefined;
+  #closed = false;
 
   /** @param defect hears what a timer's owner throws, so that it stops neither the other timers nor the process */
   constructor(clock: Clock, defect: (error: unknown) => void = rethrow) {
@@ -73,6 +74,7 @@ export class Wheel {
 
   /** Stops turning; armed timers never fire. */
   close(): void {
+    this.#closed = true;
     this.#stop?.();
     this.#stop = undefined;
     for (let i = 0; i < SLOTS; i++)
@@ -80,6 +82,7 @@ export class Wheel {
   }
 
   #start(): void {
+    if (this.#closed) return;
     this.#tick = this.#present();
     this.#stop ??= this.#clock.every(TICK, () => this.#turn());
   }
