@@ -35,6 +35,8 @@ const server = createServer((request, response) => {
     case '/echo':
       response.setHeader('Content-Type', 'text/plain');
       return void response.end(JSON.stringify({ version: request.httpVersion, raw: request.rawHeaders }));
+    case '/mirror':
+      return void request.pipe(response);
     case '/early':
       // Answers before the body has come, and does not want it.
       return void response.writeHead(403, { 'Content-Length': 5, Connection: 'close' }).end('early');
