@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { run } from '../scripts/tools.ts';
+import { QUIET } from './support/program.ts';
 
 const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['chek', /^sluice: "chek" is neither a command nor a port; did you mean sluice check\?\n$/],
@@ -25,7 +26,7 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
 describe('wrong words', { concurrency: 3 }, () => {
   for (const [words, says] of WRONG) {
     test(`sluice ${words}`, async () => {
-      const { code, output } = await run('node', ['src/cli.ts', ...words.split(' ')]);
+      const { code, output } = await run('node', [QUIET, 'src/cli.ts', ...words.split(' ')]);
       assert.match(output, says);
       assert.doesNotMatch(output, /^ {4}at /m);
       assert.equal(code, 2);
@@ -35,7 +36,7 @@ describe('wrong words', { concurrency: 3 }, () => {
 
 test('help and version are no errors', async () => {
   for (const words of [[], ['--help'], ['help', 'proxy'], ['--version'], ['schema']]) {
-    const { code, output } = await run('node', ['src/cli.ts', ...words]);
+    const { code, output } = await run('node', [QUIET, 'src/cli.ts', ...words]);
     assert.equal(code, 0, output);
     assert.notEqual(output, '');
   }

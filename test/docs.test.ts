@@ -25,7 +25,7 @@ import { load, showProblems } from '../src/config/index.ts';
 import { createSluice } from '../src/index.ts';
 import { ROOMS } from './support/architecture.ts';
 import { blocks, steps, type Block } from './support/markdown.ts';
-import { ask, startNode } from './support/program.ts';
+import { ask, QUIET, startNode } from './support/program.ts';
 
 const WRITE = process.env['SLUICE_WRITE_DOCS'] === '1';
 const GENERATED = ['docs/errors.md', 'docs/options.md'];
@@ -93,7 +93,7 @@ describe('blocks', { concurrency: 3 }, () => {
         const { problems } = await load(file);
         return assert.ok(problems === undefined, problems && showProblems(problems));
       }
-      const { code, output } = await run('node', [file]);
+      const { code, output } = await run('node', [QUIET, file]);
       assert.equal(code, 0, output);
       assert.equal(block.next?.language, 'text', 'below a program stands what it prints');
       assert.equal(output, block.next?.text);
@@ -121,7 +121,7 @@ describe('blocks', { concurrency: 3 }, () => {
         for (const { command, printed, expected } of steps(block.text)) {
           const words = /^npm run --silent sluice -- (.*)$/.exec(command)?.[1]?.split(' ');
           assert.ok(words !== undefined, `only calls of sluice are tried here, and this is none: ${command}`);
-          const { output } = await run('node', ['src/cli.ts', ...words]);
+          const { output } = await run('node', [QUIET, 'src/cli.ts', ...words]);
           if (WRITE) text = text.replace(`$ ${command}\n${printed}\`\`\``, () => `$ ${command}\n${output}\`\`\``);
           else assert.match(output, expected);
         }
@@ -210,7 +210,7 @@ describe('the command', () => {
     }
     await ask(url);
 
-    const taken = await run('node', ['src/cli.ts', 'proxy', '--from', new URL(url).host, '--to', String(port)]);
+    const taken = await run('node', [QUIET, 'src/cli.ts', 'proxy', '--from', new URL(url).host, '--to', String(port)]);
     assert.equal(taken.code, 1);
     assert.match(taken.output, /^sluice: port \d+ is taken[^\n]*\n$/);
 
@@ -225,9 +225,9 @@ describe('the command', () => {
     assert.equal(await sluice.end('SIGTERM'), 1);
     assert.match(readFileSync(`${log}.1`, 'utf8'), /"GET \/ HTTP\/1\.1" 200 6 /);
 
-    assert.equal((await run('node', ['src/cli.ts', 'check', config])).code, 0);
-    assert.equal((await run('node', ['src/cli.ts', 'check', 'examples/broken.yaml'])).code, 2);
-    assert.equal((await run('node', ['src/cli.ts', '--nosuch'])).code, 2);
+    assert.equal((await run('node', [QUIET, 'src/cli.ts', 'check', config])).code, 0);
+    assert.equal((await run('node', [QUIET, 'src/cli.ts', 'check', 'examples/broken.yaml'])).code, 2);
+    assert.equal((await run('node', [QUIET, 'src/cli.ts', '--nosuch'])).code, 2);
   });
 });
 

@@ -13,6 +13,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { root } from '../scripts/tools.ts';
 import { blocks, steps } from './support/markdown.ts';
 import { skipUnless } from './support/peer.ts';
+import { QUIET } from './support/program.ts';
 
 const PORTS = [3001, 3002, 3003, 8080, 8081];
 const folders = readdirSync(join(root, 'examples'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -111,7 +112,7 @@ function shell(t: TestContext, stage: string, line: string) {
   const path = [dirname(process.execPath), join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
   const group = spawn('bash', ['-c', line], {
     cwd: stage,
-    env: { ...environment, PATH: path, LC_ALL: 'C' },
+    env: { ...environment, PATH: path, LC_ALL: 'C', NODE_OPTIONS: QUIET },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -22,11 +22,14 @@ export interface Place {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Node 22 warns that it strips types, in the midst of what a program prints. */
+export const QUIET = '--disable-warning=ExperimentalWarning';
+
 /** Runs `node args…`; the Node is the one that runs the test. */
 export function startNode(t: TestContext, args: readonly string[], { cwd = root, env = {} }: Place = {}): Program {
   // Without NODE_TEST_CONTEXT: a test runner's child would answer in the runner's wire format.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [QUIET, ...args], {
     cwd,
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
