@@ -3,6 +3,7 @@
  * records that tests compare, print and hold against another parser's.
  */
 import type { Answer, AnswerSink } from '../../src/core/answer.ts';
+import type { Fields } from '../../src/core/fields.ts';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import { Request } from '../../src/core/request.ts';
 import { FAILED, MORE } from '../../src/codec/http1/lines.ts';
@@ -20,7 +21,9 @@ export interface ReadRequest {
   readonly keepAlive: boolean;
   readonly expectsContinue: boolean;
   readonly upgrade: string;
+  /** What goes on to the origin, and what was there. */
   readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly received: readonly (readonly [name: string, value: string])[];
   body: string;
   trailers: string;
   complete: boolean;
@@ -33,13 +36,15 @@ export interface ReadRequests {
   waiting: number;
 }
 
-export interface ReadAnswer {
+interface ReadAnswer {
   readonly status: number;
   readonly line: string;
   readonly minor: number;
   readonly framing: string;
   readonly length: number;
+  /** What goes on to the client, and what was there. */
   readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly received: readonly (readonly [name: string, value: string])[];
   body: string;
   trailers: string;
   complete: boolean;
@@ -70,7 +75,11 @@ export interface Asked {
  * Everything a listener would take for requests. Each read lies somewhere in a larger memory, between bytes that belong to
  * nobody, and is overwritten after the call, as read buffers are.
  */
-export function readRequests(pieces: readonly Buffer[], limits = LIMITS): ReadRequests {
+export function readRequests(
+  pieces: readonly Buffer[],
+  limits = LIMITS,
+  done?: (request: Request, read: ReadRequest) => void,
+): ReadRequests {
   const parser = new RequestHeadParser(limits);
   const reader = new BodyReader();
   const out: ReadRequests = { requests: [], error: '', waiting: 0 };
@@ -113,6 +122,7 @@ export function readRequests(pieces: readonly Buffer[], limits = LIMITS): ReadRe
       if (!reader.done) continue;
       current.trailers = reader.trailers;
       current.complete = true;
+      done?.(request, current);
       current = null;
       request = new Request();
     }
@@ -124,7 +134,12 @@ export function readRequests(pieces: readonly Buffer[], limits = LIMITS): ReadRe
 }
 
 /** Everything a channel would take for answers to one request, and whether another could be sent on it. */
-export function readAnswers(pieces: readonly Buffer[], eof: boolean, asked: Asked = {}, head = 32_768): ReadAnswers {
+export function readAnswers(
+  pieces: readonly Buffer[],
+  eof: boolean,
+  asked: Asked = {},
+  also?: Pick<AnswerSink, 'head' | 'body' | 'end'>,
+): ReadAnswers {
   const out: ReadAnswers = { answers: [], error: '', detail: '', reusable: false };
   let current: ReadAnswer | null = null;
   const note = (answer: Answer): ReadAnswer => {
@@ -136,6 +151,7 @@ export function readAnswers(pieces: readonly Buffer[], eof: boolean, asked: Aske
       framing,
       length,
       fields: fields.entries(),
+      received: receivedOf(fields),
       body: '',
       trailers: '',
       complete: false,
@@ -149,12 +165,15 @@ export function readAnswers(pieces: readonly Buffer[], eof: boolean, asked: Aske
     },
     head(answer) {
       current = note(answer);
+      also?.head(answer);
     },
     body(buffer, start, end) {
       if (current !== null) current.body += buffer.latin1Slice(start, end);
+      also?.body(buffer, start, end);
     },
     end(trailers) {
       if (current !== null) Object.assign(current, { trailers, complete: true });
+      also?.end(trailers);
     },
     flush: () => true,
     fail(code, detail) {
@@ -162,7 +181,7 @@ export function readAnswers(pieces: readonly Buffer[], eof: boolean, asked: Aske
       out.detail = detail ?? '';
     },
   };
-  const session = new Http1Session({ text() {}, bytes() {} }, { head, fields: 100 });
+  const session = new Http1Session({ text() {}, bytes() {} }, { head: 32_768, fields: 100 });
   session.open(asking(asked), { authority: 'origin', replaceHost: false }, sink);
   for (const piece of pieces) {
     const { memory, start, end } = surrounded(Buffer.alloc(0), piece);
@@ -206,18 +225,13 @@ export function cut(bytes: Buffer, ...offsets: readonly number[]): Buffer[] {
 
 function factsOf(request: Request): Omit<ReadRequest, 'body' | 'trailers' | 'complete'> {
   const { method, target, form, minor, framing, length, keepAlive, expectsContinue, upgrade, fields } = request;
-  return {
-    method,
-    target,
-    form,
-    minor,
-    framing,
-    length,
-    keepAlive,
-    expectsContinue,
-    upgrade,
-    fields: fields.entries(),
-  };
+  const facts = { method, target, form, minor, framing, length, keepAlive, expectsContinue, upgrade };
+  return { ...facts, fields: fields.entries(), received: receivedOf(fields) };
+}
+
+/** Also the fields that were dropped. */
+function receivedOf(fields: Fields): [string, string][] {
+  return Array.from({ length: fields.count }, (_, i): [string, string] => [fields.name(i), fields.value(i)]);
 }
 
 function asking({ method = 'GET', upgrade = '' }: Asked): Request {
