@@ -2,6 +2,7 @@ import { createServer, isIPv6, type Server, Socket } from 'node:net';
 import { chmodSync, unlinkSync } from 'node:fs';
 import type { Clock } from '../core/clock.ts';
 import type { Networks } from '../core/networks.ts';
+import { errorAnswer, phraseOf } from '../core/error-answer.ts';
 import { SluiceError } from '../core/errors.ts';
 import type { ClientAddress, Exchange } from '../core/exchange.ts';
 import { Request } from '../core/request.ts';
@@ -14,6 +15,9 @@ import type { ClientLimits, ClientTimeouts, ConnectionHost } from './host.ts';
 
 /** Requests whose memory is kept for the next ones. */
 const KEPT_REQUESTS = 1024;
+/** Clients that may be told at the same time that there is no room for them, and the milliseconds that may take. */
+const TURNED_AWAY = 100;
+const MOMENT = 1000;
 
 export interface ListenerOptions {
   /** For logs: as the user wrote it. */
@@ -56,6 +60,8 @@ export class Listener implements ConnectionHost {
   readonly #app: ListenerApp;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
+  /** Clients that are being told that there is no room. */
+  readonly #turnedAway = new Set<Socket>();
   readonly #perAddress = new Map<string, number>();
   readonly #requests: Request[] = [];
   #port = 0;
@@ -123,6 +129,7 @@ export class Listener implements ConnectionHost {
   /** Accepts nobody any more, lets exchanges finish; resolves when the last connection is gone. */
   async drain(): Promise<void> {
     this.draining = true;
+    for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
     for (const connection of [...this.#connections]) connection.drain();
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#empty = resolve));
@@ -197,7 +204,7 @@ export class Listener implements ConnectionHost {
       wire.attach(socket, false);
       return wire;
     });
-    if (connection === null) (client as { close(): void }).close();
+    if (connection === null) this.#turnAway(new Socket({ handle: client, allowHalfOpen: true } as never));
   }
 
   #accept(socket: Socket, byEvents: boolean): void {
@@ -206,16 +213,16 @@ export class Listener implements ConnectionHost {
       wire.attach(socket, byEvents);
       return wire;
     });
-    if (connection === null) socket.destroy();
+    if (connection === null) this.#turnAway(socket);
   }
 
   #admit(peer: unknown, makeWire: ConstructorParameters<typeof Connection>[2]): Connection | null {
     const { address, port } = peerOf(peer);
     const { limits } = this;
-    if (this.#connections.size >= limits.connections || this.draining) return this.#turnAway(address);
+    if (this.#connections.size >= limits.connections || this.draining) return this.#noRoom(address);
     if (limits.connectionsPerAddress !== Infinity) {
       const count = this.#perAddress.get(address) ?? 0;
-      if (count >= limits.connectionsPerAddress) return this.#turnAway(address);
+      if (count >= limits.connectionsPerAddress) return this.#noRoom(address);
       this.#perAddress.set(address, count + 1);
     }
     const client: ClientAddress = {
@@ -232,9 +239,30 @@ export class Listener implements ConnectionHost {
     return connection;
   }
 
-  #turnAway(address: string): null {
+  #noRoom(address: string): null {
     this.#app.refused(this.name, address, 'too-many-connections');
     return null;
+  }
+
+  /** Says why and closes, after a moment in which the client can read that; in a rush, without a word. */
+  #turnAway(socket: Socket): void {
+    if (this.draining || this.#turnedAway.size >= TURNED_AWAY) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway.add(socket);
+    const cancel = this.clock.after(MOMENT, () => socket.destroy(), 'idle');
+    socket.on('error', () => {});
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      cancel();
+      this.#turnedAway.delete(socket);
+    });
+    // What it sends is read, or closing would reset the connection before it has the answer.
+    socket.resume();
+    const { status, lines, body } = errorAnswer('too-many-connections', '', '', 1);
+    const head = `HTTP/1.1 ${status} ${phraseOf(status)}\r\n${lines}Content-Length: ${body.length}\r\n`;
+    socket.end(`${head}Connection: close\r\n${this.date.get()}\r\n${body}`, 'latin1');
   }
 }
 
