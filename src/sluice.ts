@@ -149,7 +149,7 @@ export class Sluice {
     await peace;
     for (const upstream of upstreams) upstream.close(true);
     this.#wheel.close();
-    this.#logs.close();
+    await this.#logs.close();
   }
 
   async #reload(config: Config): Promise<Change[]> {

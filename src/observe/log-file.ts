@@ -7,6 +7,10 @@ const BATCH = 65_536;
 const PATIENCE = 250;
 /** Characters that may wait for a disk that is slower than the proxy; beyond that, lines are written synchronously. */
 const MOST_WAITING = 16_777_216;
+/** Milliseconds until a descriptor that takes nothing is asked again. */
+const SLOW = 10;
+/** Something to wait on for a while. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * An append-only log: lines are gathered in memory and written in batches, one write at a time, so that the data path
@@ -21,10 +25,12 @@ export class LogFile {
   #writing = false;
   #cancel: (() => void) | null = null;
   #closed = false;
+  #failing = false;
+  readonly #afterWrite: (() => void)[] = [];
 
   /**
    * @param target `stdout`, `stderr`, or a file's path. Throws the system's error when the file cannot be opened.
-   * @param failed hears when a write fails; the lines of that write are lost
+   * @param failed hears of the first of several writes that fail; the lines of those are lost
    */
   constructor(target: string, clock: Clock, failed: (error: NodeJS.ErrnoException) => void) {
     this.#clock = clock;
@@ -42,44 +48,53 @@ export class LogFile {
     } else this.#cancel ??= this.#clock.after(PATIENCE, () => this.#start(), 'idle');
   }
 
-  /** Opens the file anew: after a rotation has moved it away. */
+  /**
+   * Writes what waits and opens the file anew, after a rotation has moved it away. When that fails the old one stays in
+   * use.
+   */
   reopen(): void {
     if (this.#path === null || this.#closed) return;
-    this.flush();
-    const fresh = openSync(this.#path, 'a', 0o640);
     const old = this.#descriptor;
-    this.#descriptor = fresh;
-    // A write in progress ends on the old file.
+    // Nothing may overtake a write in progress, which ends on the old file: what waits behind it begins the new one.
+    if (!this.#writing) this.flush();
+    try {
+      this.#descriptor = openSync(this.#path, 'a', 0o640);
+    } catch (error) {
+      return this.#fail(error as NodeJS.ErrnoException);
+    }
     if (this.#writing) this.#afterWrite.push(() => closeSync(old));
     else closeSync(old);
+    if (this.#writing) this.flush();
   }
-
-  readonly #afterWrite: (() => void)[] = [];
 
   /** Writes everything that waits, now. */
   flush(): void {
     this.#cancel?.();
     this.#cancel = null;
+    // A closed descriptor's number may be somebody else's by now.
+    if (this.#closed) return;
     let bytes = Buffer.from(this.#waiting, 'latin1');
     this.#waiting = '';
     while (bytes.length > 0) {
       try {
         bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue;
-        return this.#failed(error as NodeJS.ErrnoException);
+        const failure = error as NodeJS.ErrnoException;
+        if (failure.code !== 'EAGAIN') return this.#fail(failure);
+        Atomics.wait(NEVER, 0, 0, SLOW);
       }
     }
+    this.#failing = false;
   }
 
-  close(): void {
+  /** Writes what waits. Resolves when the last write has ended. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    while (this.#writing) await new Promise<void>((resolve) => this.#afterWrite.push(resolve));
     if (this.#closed) return;
     this.flush();
     this.#closed = true;
-    if (this.#path === null) return;
-    const descriptor = this.#descriptor;
-    if (this.#writing) this.#afterWrite.push(() => closeSync(descriptor));
-    else closeSync(descriptor);
+    if (this.#path !== null) closeSync(this.#descriptor);
   }
 
   #start(): void {
@@ -88,18 +103,27 @@ export class LogFile {
     if (this.#writing || this.#waiting === '' || this.#closed) return;
     const bytes = Buffer.from(this.#waiting, 'latin1');
     this.#waiting = '';
-    this.#write(bytes);
+    this.#write(this.#descriptor, bytes);
   }
 
-  #write(bytes: Buffer): void {
+  #write(descriptor: number, bytes: Buffer): void {
     this.#writing = true;
-    write(this.#descriptor, bytes, 0, bytes.length, null, (error, written) => {
-      if (error === null && written < bytes.length) return this.#write(bytes.subarray(written));
-      if (error !== null && error.code === 'EAGAIN') return this.#clock.soon(() => this.#write(bytes));
+    write(descriptor, bytes, 0, bytes.length, null, (error, written) => {
+      if (error === null && written < bytes.length) return this.#write(descriptor, bytes.subarray(written));
+      // A pipe that is read slowly, and that somebody has made non-blocking.
+      if (error?.code === 'EAGAIN') return void this.#clock.after(SLOW, () => this.#write(descriptor, bytes));
       this.#writing = false;
+      if (error === null) this.#failing = false;
+      else this.#fail(error);
       for (const run of this.#afterWrite.splice(0)) run();
-      if (error !== null) this.#failed(error);
-      if (this.#waiting.length >= BATCH) this.#start();
+      // Whoever's patience ended during the write waits for nothing else.
+      if (this.#waiting.length >= BATCH || this.#cancel === null) this.#start();
     });
+  }
+
+  /** Tells of the first of several failures in a row: a full disk has many. */
+  #fail(error: NodeJS.ErrnoException): void {
+    if (!this.#failing) this.#failed(error);
+    this.#failing = true;
   }
 }

@@ -41,8 +41,8 @@ export class Logs implements Messages {
     const access = options.access === before.access ? this.#access : this.#open(options.access);
     const error =
       this.#own !== null || options.error === before.error ? this.#error : this.#openOr(options.error, access);
-    if (access !== this.#access) this.#access?.close();
-    if (error !== this.#error) this.#error?.close();
+    if (access !== this.#access) void this.#access?.close();
+    if (error !== this.#error) void this.#error?.close();
     this.#options = options;
     this.#access = access;
     this.#format = formatOf(options, this.#clock);
@@ -55,9 +55,9 @@ export class Logs implements Messages {
     this.#error?.reopen();
   }
 
-  close(): void {
-    this.#access?.close();
-    this.#error?.close();
+  /** Resolves when everything is written. */
+  async close(): Promise<void> {
+    await Promise.all([this.#access?.close(), this.#error?.close()]);
   }
 
   #useMessages(options: LogOptions, file: LogFile | null): void {
@@ -77,7 +77,7 @@ export class Logs implements Messages {
     try {
       return this.#open(target);
     } catch (error) {
-      if (first !== this.#access) first?.close();
+      if (first !== this.#access) void first?.close();
       throw error;
     }
   }

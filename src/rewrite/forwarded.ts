@@ -30,7 +30,7 @@ export const forwardedStandard: Pass = {
   request(exchange) {
     const { client } = exchange.front;
     const { fields } = exchange.request;
-    const before = client.trusted ? fields.getAll('forwarded') : [];
+    const before = client.trusted ? fields.getAll('forwarded').filter((value) => value !== '') : [];
     fields.dropAll(names.FORWARDED);
     const who = client.address.includes(':') ? `"[${client.address}]"` : client.address;
     const host = hostAsSent(exchange);
@@ -46,7 +46,7 @@ function linesFor(client: ClientAddress): string {
 }
 
 function append(exchange: Exchange, client: ClientAddress, fields: Fields): void {
-  const before = fields.getAll('x-forwarded-for');
+  const before = fields.getAll('x-forwarded-for').filter((value) => value !== '');
   fields.dropAll(names.X_FORWARDED_FOR);
   fields.append('X-Forwarded-For', [...before, client.address === 'unix:' ? 'unknown' : client.address].join(', '));
   if (fields.find(names.X_FORWARDED_PROTO) < 0) fields.append('X-Forwarded-Proto', client.scheme);

@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import * as names from '../core/names.ts';
 import type { Pass } from './pass.ts';
 
-/** Longest id taken over from a trusted proxy. */
-const LONGEST = 200;
+/** What an id taken over from a trusted proxy is made of: it stands in the log between spaces, without quotes. */
+const USABLE = /^[!#-[\]-~]{1,200}$/;
 
 /**
  * Names every request: `X-Request-Id` to the origin and in the log. A trusted proxy's id is kept. Ours are a prefix
@@ -20,7 +20,7 @@ export function requestId(clock: Clock): Pass {
       const { fields } = exchange.request;
       for (let i = 0; i < fields.count; i++) {
         if (fields.id(i) !== names.X_REQUEST_ID) continue;
-        if (exchange.front.client.trusted && exchange.id === '' && isUsable(fields.value(i))) {
+        if (exchange.front.client.trusted && exchange.id === '' && USABLE.test(fields.value(i))) {
           exchange.id = fields.value(i);
         } else fields.drop(i);
       }
@@ -29,8 +29,4 @@ export function requestId(clock: Clock): Pass {
       fields.added += `X-Request-Id: ${exchange.id}\r\n`;
     },
   };
-}
-
-function isUsable(id: string): boolean {
-  return id.length > 0 && id.length <= LONGEST;
 }

@@ -88,7 +88,7 @@ export class Pool {
     let idle = this.#idle.get(channel.origin);
     if (idle === undefined) this.#idle.set(channel.origin, (idle = []));
     const announced = channel.session.idleLimit;
-    const limit = announced < 0 ? keepAlive.idle : announced - SAFETY;
+    const limit = announced < 0 || keepAlive.idle === 0 ? keepAlive.idle : announced - SAFETY;
     if (this.#closing || limit <= 0 || channel.carried >= keepAlive.maxRequests || idle.length >= keepAlive.maxIdle) {
       return channel.close();
     }
