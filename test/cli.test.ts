@@ -1,8 +1,11 @@
 /** What the command says to wrong words: what happened and what to do, in a line, without a stack, and with exit code 2. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { run } from '../scripts/tools.ts';
-import { QUIET } from './support/program.ts';
+import { root, run } from '../scripts/tools.ts';
+import { QUIET, startNode } from './support/program.ts';
 
 const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['chek', /^sluice: "chek" is neither a command nor a port; did you mean sluice check\?\n$/],
@@ -40,4 +43,15 @@ test('help and version are no errors', async () => {
     assert.equal(code, 0, output);
     assert.notEqual(output, '');
   }
+});
+
+test('a config may import sluice by its name where no package of that name is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = `import { defineConfig } from 'sluice';\nexport default defineConfig({ upstreams: { app: { origins: [3000] } } });\n`;
+  writeFileSync(join(folder, 'sluice.config.mts'), config);
+  const cli = join(root, 'src', 'cli.ts');
+  const check = startNode(t, [cli, 'check'], { cwd: folder });
+  assert.equal(await check.ended, 0);
+  assert.equal(check.output(), 'sluice.config.mts: good. 1 listener, 1 route, 1 upstream with 1 origin.\n');
 });

@@ -1,5 +1,4 @@
-// In a project of your own: import { defineConfig } from 'sluice';
-import { defineConfig } from '../../src/index.ts';
+import { defineConfig } from 'sluice';
 
 export default defineConfig({
   listen: 8080,

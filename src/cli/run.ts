@@ -1,6 +1,7 @@
 import { type Checked, findConfig, load, showProblems } from '../config/index.ts';
 import type { Config } from '../config/config.ts';
 import { die, EXIT_USAGE } from './exit.ts';
+import { answerToOwnName } from './own-name.ts';
 import { serve } from './serve.ts';
 
 /** `sluice run [FILE]` */
@@ -23,6 +24,7 @@ export async function checkFile(file: string | undefined): Promise<void> {
 async function read(file: string | undefined): Promise<{ config: Config; name: string }> {
   const found = file ?? (await findConfig('.'));
   if (typeof found !== 'string') return fail(found);
+  answerToOwnName();
   const checked = await load(found);
   if (checked.config === undefined) return fail(checked);
   return { config: checked.config, name: found };
