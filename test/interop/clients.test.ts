@@ -88,7 +88,7 @@ except urllib.error.HTTPError as error:
     assert error.code == 404
 # http.client sends all of a body before it reads: what a server says meanwhile must not be lost by a reset.
 early = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-early.request("POST", "/early", b"z" * 600000, {"Host": "node.test"})
+early.request("POST", "/early", b"z" * 5000000, {"Host": "node.test"})
 assert early.getresponse().status == 403
 print("done")
 `;
