@@ -21,8 +21,9 @@ export interface ReadRequest {
   readonly keepAlive: boolean;
   readonly expectsContinue: boolean;
   readonly upgrade: string;
-  /** What goes on to the origin, and what was there. */
+  /** What goes on to the origin, as fields and as lines, and what was there. */
   readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly lines: string;
   readonly received: readonly (readonly [name: string, value: string])[];
   body: string;
   trailers: string;
@@ -42,8 +43,9 @@ interface ReadAnswer {
   readonly minor: number;
   readonly framing: string;
   readonly length: number;
-  /** What goes on to the client, and what was there. */
+  /** What goes on to the client, as fields and as lines, and what was there. */
   readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly lines: string;
   readonly received: readonly (readonly [name: string, value: string])[];
   body: string;
   trailers: string;
@@ -151,6 +153,7 @@ export function readAnswers(
       framing,
       length,
       fields: fields.entries(),
+      lines: fields.lines(),
       received: receivedOf(fields),
       body: '',
       trailers: '',
@@ -226,7 +229,7 @@ export function cut(bytes: Buffer, ...offsets: readonly number[]): Buffer[] {
 function factsOf(request: Request): Omit<ReadRequest, 'body' | 'trailers' | 'complete'> {
   const { method, target, form, minor, framing, length, keepAlive, expectsContinue, upgrade, fields } = request;
   const facts = { method, target, form, minor, framing, length, keepAlive, expectsContinue, upgrade };
-  return { ...facts, fields: fields.entries(), received: receivedOf(fields) };
+  return { ...facts, fields: fields.entries(), lines: fields.lines(), received: receivedOf(fields) };
 }
 
 /** Also the fields that were dropped. */

@@ -63,7 +63,7 @@ function requestEvents(pieces: readonly Buffer[], _one: Case, fields: boolean): 
     if (request.expectsContinue) words.push('continue');
     if (request.upgrade !== '') words.push(`upgrade=${request.upgrade}`);
     out.push(`request ${words.join(' ')}`);
-    if (fields) for (const [name, value] of request.fields) out.push(`> ${name}: ${brief(value)}`.trimEnd());
+    if (fields) out.push(...linesOf(request.lines));
     if (request.body !== '') out.push(`body ${brief(request.body)}`);
     if (request.trailers !== '') out.push(`trailers ${visible(request.trailers)}`);
     if (request.framing !== 'none' && request.complete) out.push('end');
@@ -82,7 +82,7 @@ function answerEvents(pieces: readonly Buffer[], { words }: Case, fields: boolea
     const interim = answer.status < 200 && answer.status !== 101;
     const framing = answer.framing === 'length' ? `length=${answer.length}` : answer.framing;
     out.push(`${interim ? 'interim' : 'answer'} ${visible(answer.line)}${interim ? '' : ` (${framing})`}`);
-    if (fields) for (const [name, value] of answer.fields) out.push(`> ${name}: ${brief(value)}`.trimEnd());
+    if (fields) out.push(...linesOf(answer.lines));
     if (answer.body !== '') out.push(`body ${brief(answer.body)}`);
     if (answer.trailers !== '') out.push(`trailers ${visible(answer.trailers)}`);
     if (answer.complete && !interim) out.push('end');
@@ -90,6 +90,13 @@ function answerEvents(pieces: readonly Buffer[], { words }: Case, fields: boolea
   if (read.error !== '') out.push(`error ${errors[read.error].status} ${read.error}`);
   out.push(`channel ${read.reusable ? 'stays' : 'closes'}`);
   return out;
+}
+
+function linesOf(lines: string): string[] {
+  return lines
+    .split('\r\n')
+    .slice(0, -1)
+    .map((line) => `> ${brief(line)}`.trimEnd());
 }
 
 function visible(text: string): string {
