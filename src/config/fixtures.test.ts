@@ -1,6 +1,6 @@
 /**
- * Configs in fixtures/*.md and what sluice says about them: under each heading a config, and below it the message. With
- * SLUICE_WRITE_FIXTURES=1 the messages are written instead of compared; read them before committing.
+ * Configs in fixtures/*.md and what sluice says about them: under each heading a config, and below it the messages, with their
+ * codes behind the fence. With SLUICE_WRITE_FIXTURES=1 messages are written instead of compared; read them before committing.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,51 +13,58 @@ import { load, problemCodes, showProblems } from './index.ts';
 import { jsonSchema } from './json-schema.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures');
+const GOOD = 'good.md';
 const WRITE = process.env['SLUICE_WRITE_FIXTURES'] === '1';
 
-/** Heading, language, config, and the expected text when there is one already. */
+/** Heading and config, then the expected block when there is one already. */
 const CASE =
-  /^## (?<title>.+)\n\n```(?<language>\w+)\n(?<config>[^]*?)^```\n(?:\n```text\n(?<expected>[^]*?)^```\n)?/gm;
+  /(?<head>^## (?<title>.+)\n\n```(?<language>ts|js|yaml|json)\n(?<config>[^]*?)^```\n)(?:\n(?<expected>```text [^]*?^```\n))?/gm;
 
 interface Case {
+  /** From the heading to the end of the config. */
+  readonly head: string;
   readonly title: string;
   readonly language: string;
   readonly config: string;
-  readonly expected: string | undefined;
+  readonly expected: string;
 }
 
-function casesOf(text: string): Case[] {
-  return [...text.matchAll(CASE)].map(({ groups }) => ({ expected: undefined, ...groups }) as Case);
+function read(name: string): { text: string; cases: Case[] } {
+  const text = readFileSync(join(FOLDER, name), 'utf8');
+  return {
+    text,
+    cases: [...text.matchAll(CASE)].map(({ groups }) => ({ ...groups, expected: groups?.['expected'] ?? '' }) as Case),
+  };
 }
 
+/** Every code that came up. */
+const seen = new Set<string>();
+
+/** The block that belongs below the config; '' for a good one. */
 async function outcome({ language, config }: Case): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
   try {
     const file = join(folder, `sluice.config.${language}`);
     writeFileSync(file, config);
     const { problems } = await load(file);
-    for (const { code } of problems ?? []) codes.add(code);
-    return problems === undefined ? 'good\n' : `${showProblems(problems)}\n`.replaceAll(`${folder}/`, '');
+    if (problems === undefined) return '';
+    const codes = [...new Set(problems.map(({ code }) => code))];
+    for (const code of codes) seen.add(code);
+    return `\`\`\`text ${codes.join(' ')}\n${showProblems(problems)}\n\`\`\`\n`.replaceAll(`${folder}/`, '');
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-let broken = 0;
-/** Every code that came up. */
-const codes = new Set<string>();
-for (const name of readdirSync(FOLDER)) {
-  const path = join(FOLDER, name);
-  const text = readFileSync(path, 'utf8');
-  const cases = casesOf(text);
+const names = readdirSync(FOLDER);
+for (const name of names) {
+  const { text, cases } = read(name);
   describe(name, () => {
     for (const one of cases) {
-      if (name !== 'good.md') broken++;
       test(one.title, async () => {
         const found = await outcome(one);
-        if (name === 'good.md') assert.equal(found, 'good\n');
-        else if (!WRITE) assert.equal(found, one.expected);
-        assert.equal(found === 'good\n', name === 'good.md');
+        if (!WRITE || name === GOOD) assert.equal(found, one.expected);
+        assert.equal(found === '', name === GOOD);
       });
     }
     test('every heading has a config', () => {
@@ -67,35 +74,35 @@ for (const name of readdirSync(FOLDER)) {
 }
 
 if (WRITE) {
-  for (const name of readdirSync(FOLDER).filter((one) => one !== 'good.md')) {
-    const path = join(FOLDER, name);
-    const text = readFileSync(path, 'utf8');
+  for (const name of names.filter((one) => one !== GOOD)) {
+    const { text, cases } = read(name);
     let written = text;
-    for (const one of casesOf(text)) {
-      const block = `## ${one.title}\n\n\`\`\`${one.language}\n${one.config}\`\`\`\n`;
-      const before = one.expected === undefined ? block : `${block}\n\`\`\`text\n${one.expected}\`\`\`\n`;
-      const after = `${block}\n\`\`\`text\n${await outcome(one)}\`\`\`\n`;
+    for (const one of cases) {
+      const before = one.expected === '' ? one.head : `${one.head}\n${one.expected}`;
+      const after = `${one.head}\n${await outcome(one)}`;
       written = written.replace(before, () => after);
     }
-    writeFileSync(path, written);
+    writeFileSync(join(FOLDER, name), written);
   }
 }
 
 test('the corpus is large enough', () => {
-  assert.ok(broken >= 45, `${broken} broken configs`);
+  const broken = names.filter((name) => name !== GOOD).flatMap((name) => read(name).cases);
+  assert.ok(broken.length >= 90, `${broken.length} broken configs`);
 });
 
 test('every problem has been seen', () => {
+  // These are about files, in load.test.ts.
   const files = ['config/not-found', 'config/ambiguous-file', 'config/unknown-format', 'config/unreadable'];
   assert.deepEqual(
-    Object.keys(problemCodes).filter((code) => !codes.has(code) && !files.includes(code)),
+    Object.keys(problemCodes).filter((code) => !seen.has(code) && !files.includes(code)),
     [],
   );
 });
 
 test('the JSON Schema takes every good config', () => {
   const schema = z.fromJSONSchema(jsonSchema());
-  for (const { title, language, config } of casesOf(readFileSync(join(FOLDER, 'good.md'), 'utf8'))) {
+  for (const { title, language, config } of read(GOOD).cases) {
     if (language !== 'yaml' && language !== 'json') continue;
     const result = schema.safeParse(parse(config, { merge: true }));
     assert.ok(result.success, `${title}: ${result.error?.message}`);

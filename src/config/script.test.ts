@@ -30,6 +30,7 @@ test('values of every kind are passed over whole', () => {
     '"\\", }"',
     '`a, } ${`b, ${"}"} }`} c`',
     '/[/}]\\/,}/g',
+    '`a\\`, } ${b}`',
     '4 / 2',
     'f(1, { a: [2] })',
     '(a, b) => ({ a, b })',
