@@ -91,7 +91,9 @@ export class AnswerWriter {
         tail += `Connection: Upgrade\r\nUpgrade: ${answer.upgrade}\r\n`;
     }
     // RFC 9110 §6.6.1: whoever has a clock adds the Date that is missing.
-    if (fields.find(names.DATE) < 0) tail += this.#date.get();
+    if (fields.find(names.DATE) < 0 && (fields.added === '' || fields.get('date') === undefined)) {
+      tail += this.#date.get();
+    }
     this.#wire.text(`HTTP/1.1 ${lineOf(answer)}\r\n${fields.lines()}${tail}\r\n`);
     return stays;
   }

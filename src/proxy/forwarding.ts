@@ -248,9 +248,15 @@ export class Forwarding implements Applicant, Carrier {
       if (error !== undefined) return this.#hookFailed(error);
       this.#answer(held.answer);
       for (const piece of held.pieces) this.body(piece, 0, piece.length);
-      if (held.trailers !== null) this.end(held.trailers);
       const channel = this.#channel;
-      if (this.flush()) channel?.resume();
+      if (held.trailers === null) {
+        if (this.flush()) channel?.resume();
+        return;
+      }
+      this.end(held.trailers);
+      // First, for the flush gives the channel back, and on to a request that waits for it.
+      channel?.resume();
+      this.flush();
     };
     try {
       const copy = answer.copy();

@@ -85,7 +85,7 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
       } catch (error) {
         return go(error ?? new Error('the hook threw nothing'));
       }
-      if (made instanceof Promise) made.then(proceed, (error: unknown) => go(error ?? new Error('rejected')));
+      if (isPromise(made)) made.then(proceed, (error: unknown) => go(error ?? new Error('rejected')));
       else proceed(made);
     },
     answer(exchange, answer, go) {
@@ -96,7 +96,7 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
         headers: new FieldsView(answer.fields, exchange),
       };
       const made = onResponse?.(view);
-      if (!(made instanceof Promise)) return true;
+      if (!isPromise(made)) return true;
       made.then(
         () => go(),
         (error: unknown) => go(error ?? new Error('rejected')),
@@ -106,13 +106,18 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
   };
 }
 
+/** Anything that can be awaited: other libraries and other realms have promises of their own. */
+function isPromise<Value>(made: Value | Promise<Value>): made is Promise<Value> {
+  return made !== null && typeof made === 'object' && 'then' in made && typeof made.then === 'function';
+}
+
 function answerFrom(exchange: Exchange, own: HookAnswer): void {
   if (!Number.isInteger(own.status) || own.status < 200 || own.status > 599) {
     throw new TypeError(`a hook answered with status ${own.status}; it has to be 200 to 599`);
   }
   let lines = '';
   for (const [name, value] of Object.entries(own.headers ?? {})) {
-    checkField(name, value);
+    checkChange(name, value);
     lines += `${name}: ${value}\r\n`;
   }
   exchange.front.respond(own.status, lines, Buffer.from(own.body ?? '').latin1Slice());
@@ -197,6 +202,7 @@ class FieldsView implements HookFields {
 
   append(name: string, value: string): void {
     checkChange(name, value);
+    if (name.toLowerCase() === 'host') throw new TypeError('a request has one Host: set it');
     this.#live().append(name, value);
   }
 

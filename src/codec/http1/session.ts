@@ -214,10 +214,12 @@ function requestLines(request: Request, target: RequestTarget): string {
   const { fields } = request;
   let lines: string;
   if (target.replaceHost || request.form === 'absolute' || fields.find(names.HOST) < 0) {
+    // A Host among the added lines is a hook's, which knew the others.
+    const own = fields.added === '' || fields.find(names.HOST) >= 0 ? undefined : fields.get('host');
     // RFC 9112 §3.2.2: the authority of an absolute target replaces what the Host field says.
     fields.dropAll(names.HOST);
     const host = !target.replaceHost && request.form === 'absolute' ? request.authority : target.authority;
-    lines = `Host: ${host}\r\n${fields.lines()}`;
+    lines = own === undefined ? `Host: ${host}\r\n${fields.lines()}` : fields.lines();
   } else lines = fields.lines();
   if (request.framing === 'chunked') lines += 'Transfer-Encoding: chunked\r\n';
   if (request.upgrade !== '') {
