@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts';
 import * as names from '../core/names.ts';
+import { remoteOf } from '../rewrite/remote.ts';
 import type { RouteAction } from '../route/table.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Forwarding } from './forwarding.ts';
@@ -13,8 +14,13 @@ import type { Rooms } from './rooms.ts';
 export function handle(exchange: Exchange, rooms: Rooms): void {
   const { request } = exchange;
   if (request.method === 'TRACE' || request.method === 'CONNECT') return refuse(exchange, 'method-refused');
-  if (request.climbs) return refuse(exchange, 'bad-target');
-  const route = rooms.table.find(request, exchange.front.client.address);
+  if (request.climbs) {
+    // Like every other request that is malformed: its connection closes.
+    request.keepAlive = false;
+    return refuse(exchange, 'bad-target');
+  }
+  if (exchange.front.client.trusted) exchange.remote = remoteOf(exchange);
+  const route = rooms.table.find(request, exchange.remote);
   if (route === undefined) return refuse(exchange, 'no-route');
   exchange.route = route.name;
   for (const pass of rooms.passes) pass.request?.(exchange);
