@@ -198,7 +198,7 @@ export class Listener implements ConnectionHost {
     raw.setNoDelay?.(true);
     let socket: Socket | undefined;
     const connection = this.#admit(client, (owner) => {
-      const wire = new Wire(owner);
+      const wire = new Wire(owner, this.limits.window);
       const options = { handle: client, allowHalfOpen: true, onread: wire.readInto(), readable: true, writable: true };
       socket = new Socket(options as never);
       wire.attach(socket, false);
@@ -209,7 +209,7 @@ export class Listener implements ConnectionHost {
 
   #accept(socket: Socket, byEvents: boolean): void {
     const connection = this.#admit(socket, (owner) => {
-      const wire = new Wire(owner);
+      const wire = new Wire(owner, this.limits.window);
       wire.attach(socket, byEvents);
       return wire;
     });
@@ -217,7 +217,8 @@ export class Listener implements ConnectionHost {
   }
 
   #admit(peer: unknown, makeWire: ConstructorParameters<typeof Connection>[2]): Connection | null {
-    const { address, port } = peerOf(peer);
+    // A TCP peer without an address has reset the connection already: it goes the way of any other that breaks.
+    const { address, port } = peerOf(peer, this.#options.address.kind === 'unix' ? 'unix:' : 'unknown');
     const { limits } = this;
     if (this.#connections.size >= limits.connections || this.draining) return this.#noRoom(address);
     if (limits.connectionsPerAddress !== Infinity) {
@@ -232,6 +233,7 @@ export class Listener implements ConnectionHost {
       scheme: 'http',
       localPort: this.#port,
       trusted: this.#options.trusted.has(address),
+      proxies: this.#options.trusted,
       lines: '',
     };
     const connection = new Connection(this, client, makeWire);
@@ -267,7 +269,7 @@ export class Listener implements ConnectionHost {
 }
 
 /** A peer's address from a raw handle or a socket; IPv4 peers of a dual-stack socket in their own form. */
-function peerOf(peer: unknown): { address: string; port: number } {
+function peerOf(peer: unknown, nameless: string): { address: string; port: number } {
   const handle = peer as { getpeername?: (out: { address?: string; port?: number }) => number } & {
     remoteAddress?: string;
     remotePort?: number;
@@ -275,7 +277,7 @@ function peerOf(peer: unknown): { address: string; port: number } {
   const out: { address?: string; port?: number } = {};
   if (typeof handle.getpeername === 'function') handle.getpeername(out);
   const address = out.address ?? handle.remoteAddress;
-  if (address === undefined || address === '') return { address: 'unix:', port: 0 };
+  if (address === undefined || address === '') return { address: nameless, port: 0 };
   const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
   return { address: plain, port: out.port ?? handle.remotePort ?? 0 };
 }

@@ -57,7 +57,7 @@ test('close(): what runs may end and says so, what idles closes, what is new is 
 });
 
 test('close(): after the grace the rest is cut, visibly, and the queue is emptied', async (t) => {
-  const app = await server(t, async (request, peer) => {
+  const app = await server(t, async (_request, peer) => {
     peer.send('HTTP/1.1 200 OK\r\n\r\nhalf');
     await peer.end();
   });
