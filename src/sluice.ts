@@ -45,6 +45,8 @@ export class Sluice {
   #reloading: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
   #cutOff: (() => void) | null = null;
+  /** Nobody wants to wait for what runs. */
+  #atOnce = false;
 
   /** Throws the system's error when a log file cannot be opened. */
   constructor(config: Config, surroundings: Surroundings = {}) {
@@ -126,7 +128,10 @@ export class Sluice {
    * `timeouts.drain`), the rest is cut. Calling it again with 0 cuts at once.
    */
   close(grace: number = this.#config.timeouts.drain): Promise<void> {
-    if (grace <= 0) this.#cutOff?.();
+    if (grace <= 0) {
+      this.#atOnce = true;
+      this.#cutOff?.();
+    }
     this.#closing ??= this.#reloading.then(() => this.#drain(grace));
     return this.#closing;
   }
@@ -138,7 +143,7 @@ export class Sluice {
     const peace = Promise.all(listeners.map((listener) => listener.drain()));
     const late = new Promise<void>((resolve) => {
       this.#cutOff = resolve;
-      if (grace <= 0) resolve();
+      if (grace <= 0 || this.#atOnce) resolve();
     });
     const cancel = grace > 0 && grace < Infinity ? this.#clock.after(grace, () => this.#cutOff?.()) : () => {};
     await Promise.race([peace, late]);
@@ -178,6 +183,7 @@ export class Sluice {
     this.#listeners = listeners;
     this.#config = config;
     this.#codecLimits = codecLimits(config);
+    for (const upstream of this.#upstreams.values()) upstream.pool.window = config.limits.window;
     for (const listener of gone)
       this.#retire(listener, listener.drain(), before.timeouts.drain, () => listener.abort());
     for (const change of changes) this.say('info', 'reload', showChange(change));
@@ -281,6 +287,7 @@ export class Sluice {
       this.#wheel,
       (out) => codec.create({}, out, this.#codecLimits),
       (error) => this.report(error),
+      this.#config.limits.window,
     );
     const origins = options.origins.map((origin) => new Origin(origin));
     return new Upstream(name, options, origins, this.#makeBalancer(options), pool, (origin, why) => {

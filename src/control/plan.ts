@@ -21,7 +21,7 @@ export function plan(from: Config, to: Config): Change[] {
     ...single('routes', from.routes, to.routes),
     ...single('log', from.log, to.log),
     ...single('headers', from.headers, to.headers),
-    ...single('limits', [from.limits.answerHead, from.timeouts.drain], [to.limits.answerHead, to.timeouts.drain]),
+    ...single('limits', [from.limits, from.timeouts.drain], [to.limits, to.timeouts.drain]),
   ];
 }
 

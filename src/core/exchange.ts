@@ -1,5 +1,6 @@
 import type { Answer, BodySink } from './answer.ts';
 import type { ErrorCode } from './errors.ts';
+import type { Networks } from './networks.ts';
 import type { Origin } from './origin.ts';
 import type { Request } from './request.ts';
 import type { WireLike } from './wire.ts';
@@ -19,6 +20,8 @@ export interface ClientAddress {
   readonly localPort: number;
   /** The peer is in `trustedProxies`: its `X-Forwarded-*` and `Forwarded` are appended to, not replaced. */
   readonly trusted: boolean;
+  /** Whose word about the client before them counts. */
+  readonly proxies: Networks;
   /** Field lines that are the same for all requests of the connection; filled by the pass that sends them. */
   lines: string;
 }
@@ -63,6 +66,8 @@ export interface Carrier {
 export class Exchange {
   readonly front: Front;
   readonly request: Request;
+  /** Who asks: the peer's address, or the one that trusted proxies name. What routes, balancers and logs go by. */
+  remote: string;
   state: ExchangeState = 'head';
   /** `X-Request-Id`; '' when switched off. */
   id = '';
@@ -93,6 +98,7 @@ export class Exchange {
 
   constructor(front: Front, request: Request, started: number) {
     this.front = front;
+    this.remote = front.client.address;
     this.request = request;
     this.started = started;
   }

@@ -10,6 +10,8 @@ import type { Connection } from './connection.ts';
 export interface ClientLimits extends RequestLimits {
   /** Bytes of a request body. */
   readonly body: number;
+  /** Bytes that one read takes in: what is held for a slow reader on the other side. */
+  readonly window: number;
   /** Requests on one connection. */
   readonly requests: number;
   /** Connections of the listener, and of one address on it. */

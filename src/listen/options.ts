@@ -26,7 +26,7 @@ export const limitsSchema = z
     connectionsPerAddress: count('Most open connections of one client address.', 'off', { least: 1 }),
     window: size('Most bytes of a body held for a slow reader, on each side.', '64KiB', {
       least: '4KiB',
-      most: '16MiB',
+      most: '64KiB',
       off: false,
     }),
     underscores: z

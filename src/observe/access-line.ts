@@ -28,7 +28,7 @@ export function textFormat(clock: Clock): AccessFormat {
       request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
     const now = clock.now();
     return (
-      `${exchange.front.client.address} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
+      `${exchange.remote} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
       `"${field(exchange, names.REFERER)}" "${field(exchange, names.USER_AGENT)}" ${exchange.id || '-'} ` +
       `${exchange.upstream || '-'} ${exchange.origin === null ? '-' : exchange.origin.name} ${exchange.attempts} ` +
       `${span(exchange.started, exchange.assigned)} ${span(exchange.assigned, exchange.connected)} ` +
@@ -46,7 +46,8 @@ export function jsonFormat(clock: Clock): AccessFormat {
     const text = JSON.stringify({
       time: new Date(clock.wall()).toISOString(),
       listener: front.client.listener,
-      client: front.client.address,
+      client: exchange.remote,
+      peer: exchange.remote === front.client.address ? undefined : front.client.address,
       method: request.method || undefined,
       target: request.target || undefined,
       host: request.fields.text === '' ? undefined : request.authority || undefined,

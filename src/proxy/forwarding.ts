@@ -54,8 +54,8 @@ export class Forwarding implements Applicant, Carrier {
     this.#exchange = exchange;
     this.#upstream = upstream;
     this.#rooms = rooms;
-    const { request, front } = exchange;
-    this.key = upstream.keyOf(request, front.client.address);
+    const { request } = exchange;
+    this.key = upstream.keyOf(request, exchange.remote);
     this.authority = upstream.balancer.key === 'none' ? '' : request.authority;
   }
 

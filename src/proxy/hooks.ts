@@ -153,7 +153,7 @@ class RequestView implements HookRequest {
   }
 
   get remoteAddress(): string {
-    return this.#exchange.front.client.address;
+    return this.#exchange.remote;
   }
 
   get id(): string {

@@ -49,7 +49,7 @@ export class Channel implements WireOwner {
     this.pool = pool;
     this.#user = user;
     this.born = pool.clock.now();
-    this.wire = new Wire(this);
+    this.wire = new Wire(this, pool.window);
     this.session = pool.makeSession(this.wire);
     this.timer = new Timer(() => this.#late());
     origin.connections++;

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { CodecSession } from '../codec/codec.ts';
+import { BLOCK_SIZE } from '../wire/blocks.ts';
 import type { Channel } from './channel.ts';
 
 /** Limits of an upstream's channels, all with names in the config. Times in milliseconds. */
@@ -32,6 +33,8 @@ const WARM = 1000;
  */
 export class Pool {
   options: PoolOptions;
+  /** Most bytes that one read of a new channel takes in. */
+  window: number;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly makeSession: (out: ByteSink) => CodecSession;
@@ -46,8 +49,10 @@ export class Pool {
     wheel: Wheel,
     makeSession: (out: ByteSink) => CodecSession,
     onDefect: (error: unknown) => void,
+    window: number = BLOCK_SIZE,
   ) {
     this.options = options;
+    this.window = window;
     this.clock = clock;
     this.wheel = wheel;
     this.makeSession = makeSession;

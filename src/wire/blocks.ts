@@ -11,17 +11,25 @@ const KEPT = 64;
 export class Block {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(BLOCK_SIZE);
   holders = 0;
+  #view: Buffer = this.bytes;
+
+  /** Its first `size` bytes. */
+  view(size: number): Buffer {
+    if (this.#view.length !== size) this.#view = this.bytes.subarray(0, size);
+    return this.#view;
+  }
 }
 
 const free: Block[] = [];
-const owners = new WeakMap<Buffer, Block>();
+/** By the memory itself, so that every view of a block leads to it. */
+const owners = new WeakMap<ArrayBufferLike, Block>();
 
 /** A block held once. */
 export function takeBlock(): Block {
   let block = free.pop();
   if (block === undefined) {
     block = new Block();
-    owners.set(block.bytes, block);
+    owners.set(block.bytes.buffer, block);
   }
   block.holders = 1;
   return block;
@@ -37,7 +45,7 @@ export function releaseBlock(block: Block): void {
 
 /** The block that this memory is, or `undefined` for other memory. */
 export function blockOf(buffer: Buffer): Block | undefined {
-  return owners.get(buffer);
+  return owners.get(buffer.buffer);
 }
 
 /**
@@ -45,3 +53,17 @@ export function blockOf(buffer: Buffer): Block | undefined {
  * callback returns, so it is never handed to a write that may outlive it.
  */
 export const sharedBuffer: Buffer = Buffer.allocUnsafeSlow(BLOCK_SIZE);
+
+const sharedViews = new Map<number, Buffer>([[BLOCK_SIZE, sharedBuffer]]);
+
+/** The first `size` bytes of the shared buffer; the same object for the same size. */
+export function sharedView(size: number): Buffer {
+  let view = sharedViews.get(size);
+  if (view === undefined) sharedViews.set(size, (view = sharedBuffer.subarray(0, size)));
+  return view;
+}
+
+/** Whether this is a view of the shared buffer. */
+export function isShared(buffer: Buffer): boolean {
+  return buffer.buffer === sharedBuffer.buffer;
+}

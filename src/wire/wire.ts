@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { WireLike, WireOwner } from '../core/wire.ts';
-import { type Block, blockOf, holdBlock, releaseBlock, sharedBuffer, takeBlock } from './blocks.ts';
+import { type Block, BLOCK_SIZE, blockOf, holdBlock, isShared, releaseBlock, sharedView, takeBlock } from './blocks.ts';
 
 /**
  * Up to this many characters a message is built as one latin1 string and leaves in one `write(2)`. Node encodes strings
@@ -34,7 +34,9 @@ export class Wire implements WireLike {
   /** A long body is arriving here: read into blocks. Set and cleared by the owner. */
   bulk = false;
   #owner: WireOwner;
-  #buffer: Buffer = sharedBuffer;
+  readonly #window: number;
+  readonly #shared: Buffer;
+  #buffer: Buffer;
   #block: Block | null = null;
   #text = '';
   #corked = false;
@@ -42,8 +44,12 @@ export class Wire implements WireLike {
   #started = false;
   #onFlushed: (() => void) | null = null;
 
-  constructor(owner: WireOwner) {
+  /** @param window most bytes one read takes in: 1 to `BLOCK_SIZE` */
+  constructor(owner: WireOwner, window: number = BLOCK_SIZE) {
     this.#owner = owner;
+    this.#window = window;
+    this.#shared = sharedView(window);
+    this.#buffer = this.#shared;
   }
 
   /** Hands the wire to another owner: a tunnel takes over both ends of an exchange. */
@@ -85,7 +91,7 @@ export class Wire implements WireLike {
     if (owner !== undefined) {
       holdBlock(owner);
       this.socket.write(buffer.subarray(start, end), () => releaseBlock(owner));
-    } else if (buffer === sharedBuffer) {
+    } else if (isShared(buffer)) {
       const block = takeBlock();
       buffer.copy(block.bytes, 0, start, end);
       this.socket.write(block.bytes.subarray(0, length), () => releaseBlock(block));
@@ -200,13 +206,13 @@ export class Wire implements WireLike {
   #nextBuffer(): Buffer | undefined {
     if (!this.#started) {
       this.#started = true;
-      return sharedBuffer;
+      return this.#shared;
     }
     if (!this.bulk) {
       if (this.#block !== null) {
         releaseBlock(this.#block);
         this.#block = null;
-        return (this.#buffer = sharedBuffer);
+        return (this.#buffer = this.#shared);
       }
       return undefined;
     }
@@ -217,7 +223,7 @@ export class Wire implements WireLike {
     }
     if (this.#block !== null) return undefined;
     this.#block = takeBlock();
-    return (this.#buffer = this.#block.bytes);
+    return (this.#buffer = this.#block.view(this.#window));
   }
 
   #received(buffer: Buffer, length: number): boolean {

@@ -1,3 +1,4 @@
+import { Networks } from '../../src/core/networks.ts';
 import type { ClientAddress, Front } from '../../src/core/exchange.ts';
 import { Exchange } from '../../src/core/exchange.ts';
 import { requestOf } from './request.ts';
@@ -12,6 +13,7 @@ export function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
     localPort: 8080,
     trusted: false,
     lines: '',
+    proxies: new Networks([]),
     ...some,
   };
 }
