@@ -1,5 +1,5 @@
 /**
- * sluice's parsers against llhttp, on a corpus of spoilt messages: every disagreement is one of classes.ts. And what sluice
+ * sluice's parsers against llhttp, on a corpus of spoilt messages: every disagreement is in request-classes.ts or answer-classes.ts. And what sluice
  * sends on of a message that it takes is, for llhttp, exactly that message: nothing can be hidden in one to come out as two.
  *
  * 20,000 messages of each kind; with SLUICE_CORPUS=full, as in CI, 200,000. SLUICE_UPDATE=1 writes README.md.
@@ -16,10 +16,12 @@ import type { WireLike } from '../../src/core/wire.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { AnswerWriter, DateLine } from '../../src/listen/answer-writer.ts';
 import { forward, readAnswers, type ReadRequest, readRequests } from '../support/http1.ts';
-import { answerClasses, type Class, classOf, requestClasses } from './classes.ts';
+import { answerClasses } from './answer-classes.ts';
+import { type Class, classOf } from './classes.ts';
 import { compareAnswers, compareRequests, type Parting } from './compare.ts';
 import { answer, request } from './corpus.ts';
 import { tell } from './llhttp.ts';
+import { requestClasses } from './request-classes.ts';
 
 const COUNT = process.env['SLUICE_CORPUS'] === 'full' ? 200_000 : 20_000;
 
@@ -125,7 +127,7 @@ test('README.md is the table', () => {
   const columns = '| disagreement | right | source | why |\n|---|---|---|---|';
   const page = `# Where sluice and llhttp disagree
 
-Generated from \`classes.ts\` by \`SLUICE_UPDATE=1 npm test -- differential\`. The corpus (\`corpus.ts\`) is ordinary messages, spoilt one to
+Generated from \`request-classes.ts\` and \`answer-classes.ts\` by \`SLUICE_UPDATE=1 npm test -- differential\`. The corpus (\`corpus.ts\`) is ordinary messages, spoilt one to
 three times each by a dice with a fixed seed: 200,000 requests and as many answers in CI. llhttp is Node's own, in its strict
 mode. A disagreement that is in no row fails the test, and so does a row that nothing falls into any more.
 
