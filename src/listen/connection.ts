@@ -8,8 +8,10 @@ import { FAILED, MORE } from '../codec/http1/lines.ts';
 import { RequestHeadParser } from '../codec/http1/request-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, nowhere } from './body-reader.ts';
+import { BULK, CONTINUE_AFTER, HALF_CLOSED, LAST_BYTES, READ_AHEAD, WORTH_DRAINING } from './bounds.ts';
 import type { ConnectionHost } from './host.ts';
 import { Intake } from './intake.ts';
+import { Linger } from './linger.ts';
 
 /**
  * `idle` between requests · `head` a head has begun · `exchange` one is being served · `rest` it is answered, and the rest
@@ -17,26 +19,6 @@ import { Intake } from './intake.ts';
  * the bytes belong to somebody else.
  */
 type State = 'idle' | 'head' | 'exchange' | 'rest' | 'closing' | 'tunnel';
-
-/** A read longer than this belongs to a long body: read on into blocks (see wire/blocks.ts). */
-const BULK = 16_384;
-/** An unread body up to this long is read and dropped to keep the connection; a longer one costs more than it saves. */
-const WORTH_DRAINING = 65_536;
-/**
- * After the last answer a client may go on sending for so long, with pauses up to so long: closing while its bytes come
- * would reset the connection, and it would lose the answer (RFC 9112 §9.6).
- */
-const LINGER_TIME = 30_000;
-const LINGER_PAUSE = 5000;
-/** Bytes of later requests that are taken in while one is served: reading is how a client is seen to leave. */
-const READ_AHEAD = 16_384;
-/**
- * Milliseconds an answer may take to begin after the client has ended its side. Most clients that do so have left; but
- * some only say that they have asked everything (`nc -N`), and do so at once.
- */
-const HALF_CLOSED = 500;
-/** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
-const CONTINUE_AFTER = 1000;
 
 /**
  * One client connection speaking HTTP/1.0 or 1.1 (RFC 9112): heads in, one exchange at a time in the order they came,
@@ -66,8 +48,6 @@ export class Connection implements WireOwner, Front {
   #half = false;
   #unflushed = false;
   #queued = 0;
-  /** Clock time at which a client that still sends is cut off. */
-  #lingersUntil = 0;
 
   constructor(host: ConnectionHost, client: ClientAddress, makeWire: (owner: WireOwner) => WireLike) {
     this.#host = host;
@@ -85,10 +65,7 @@ export class Connection implements WireOwner, Front {
   // ---- the client's bytes
 
   received(buffer: Buffer, length: number): boolean {
-    if (this.#state === 'closing') {
-      if (this.#host.clock.now() < this.#lingersUntil) this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
-      return true;
-    }
+    if (this.#state === 'closing') return true;
     this.#intake.add(buffer, length);
     this.#pump();
     this.#intake.keep(buffer);
@@ -235,7 +212,7 @@ export class Connection implements WireOwner, Front {
     this.#state = 'closing';
     this.#sink = null;
     if (exchange !== null) this.#over(exchange);
-    this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
+    this.#host.wheel.arm(this.#timer, LAST_BYTES);
     if (reset) this.wire.destroy(true);
     else this.wire.finish();
   }
@@ -280,9 +257,6 @@ export class Connection implements WireOwner, Front {
       case 'exchange':
       case 'rest':
         return this.#readBody();
-      case 'closing':
-        this.#intake.clear();
-        return false;
       default:
         return false;
     }
@@ -470,10 +444,8 @@ export class Connection implements WireOwner, Front {
     this.#intake.clear();
     this.#sink = null;
     if (this.#half) return this.wire.finish();
-    this.#lingersUntil = this.#host.clock.now() + LINGER_TIME;
-    this.#host.wheel.arm(this.#timer, LINGER_PAUSE);
-    this.wire.end();
-    if (this.#paused) this.wire.resume();
+    const linger = new Linger(this.wire, this.#host.clock, this.#host.wheel, () => this.closed());
+    this.wire.adopt(linger);
   }
 
   #releaseRequest(): void {

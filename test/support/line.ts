@@ -11,7 +11,7 @@ import type { Upstream } from '../../src/upstream/upstream.ts';
 import { client, eventually, type Peer } from './scripted.ts';
 
 /** A line of the access log. */
-export interface Logged {
+interface Logged {
   readonly time: string;
   readonly method?: string;
   readonly target?: string;

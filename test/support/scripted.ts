@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads';
 const PATIENCE = 15_000;
 
 /** The other side ended the connection while more was expected. */
-export class PeerClosed extends Error {}
+class PeerClosed extends Error {}
 
 export interface Message {
   /** Request line or status line. */

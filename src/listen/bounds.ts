@@ -1,0 +1,22 @@
+/** How much and how long things may take on a client's connection where nobody needs to choose. Times in milliseconds. */
+
+/** A read longer than this belongs to a long body: read on into blocks (see wire/blocks.ts). */
+export const BULK = 16_384;
+
+/** An unread body up to this long is read and dropped to keep the connection; a longer one costs more than it saves. */
+export const WORTH_DRAINING = 65_536;
+
+/** Milliseconds the rest of an answer that was cut may take to go out. */
+export const LAST_BYTES = 5000;
+
+/** Bytes of later requests that are taken in while one is served: reading is how a client is seen to leave. */
+export const READ_AHEAD = 16_384;
+
+/**
+ * Milliseconds an answer may take to begin after the client has ended its side. Most clients that do so have left; but
+ * some only say that they have asked everything (`nc -N`), and do so at once.
+ */
+export const HALF_CLOSED = 500;
+
+/** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
+export const CONTINUE_AFTER = 1000;
