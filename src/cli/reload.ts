@@ -1,5 +1,4 @@
 import { load, showProblems } from '../config/index.ts';
-import { watchConfig } from '../control/watch.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sluice } from '../sluice.ts';
 import { explain } from './explain.ts';
@@ -11,7 +10,9 @@ export async function reloadOn(sluice: Sluice, file: string, watching: boolean):
     reload(sluice, file).catch((error: unknown) => sluice.report(error));
   };
   if (process.platform !== 'win32') process.on('SIGHUP', () => again('SIGHUP'));
-  if (watching) await watchConfig(file, systemClock, () => again('the file has changed'));
+  if (!watching) return;
+  const { watchConfig } = await import('../control/watch.ts');
+  await watchConfig(file, systemClock, () => again('the file has changed'));
 }
 
 async function reload(sluice: Sluice, file: string): Promise<void> {

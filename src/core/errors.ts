@@ -131,7 +131,7 @@ export const errors = {
     499,
     '-',
     'never',
-    'The client closed its connection before the answer was complete. Nobody is told; the log shows 499.',
+    'The client closed its connection before the answer was complete. Nobody is told. The log shows 499, or the status of the answer that had begun.',
   ),
   'client-slow': row(
     'client',
