@@ -272,7 +272,7 @@ export const errors = {
 } as const satisfies Record<string, ErrorRow>;
 
 export type Side = 'client' | 'origin' | 'sluice';
-export type RetryRule = 'always' | 'idempotent' | 'never';
+type RetryRule = 'always' | 'idempotent' | 'never';
 
 export interface ErrorRow {
   readonly side: Side;

@@ -86,7 +86,7 @@ const PLUG_INS: readonly { readonly folder: string; readonly list: string; reado
   { folder: 'src/route/matchers/', list: 'src/route/index.ts', contract: 'src/route/matcher.ts' },
 ];
 
-export const LONG = 350;
+const LONG = 350;
 export const TOO_LONG = 500;
 
 const isTest = (path: string): boolean => path.endsWith('.test.ts');

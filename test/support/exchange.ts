@@ -4,7 +4,7 @@ import { Exchange } from '../../src/core/exchange.ts';
 import { requestOf } from './request.ts';
 
 /** Who asks: a client on 192.0.2.1 that nobody trusts, unless said otherwise. */
-export function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
+function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
   return {
     address: '192.0.2.1',
     port: 40_000,
