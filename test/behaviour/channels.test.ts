@@ -39,6 +39,29 @@ test('a kept channel that dies on its next request: GET is sent once more on a n
   }
 });
 
+test('a kept channel that dies after it has begun to answer is a failure of the origin: another one is asked', async (t) => {
+  const bad = await origin(t, async (peer, nth) => {
+    for (let i = 0; ; i++) {
+      if ((await peer.request()) === undefined) return;
+      if (nth > 0 || i === 0) peer.send(ok('bad'));
+      else {
+        peer.send('HTTP/1.1 200 OK\r\nContent-');
+        await sleep(30);
+        peer.reset();
+      }
+    }
+  });
+  const good = await server(t, () => ok('good'));
+  const line = await start(t, [bad.url, good.url]);
+  const peer = await line.connect();
+  for (const body of ['bad', 'good']) {
+    peer.send(get());
+    assert.equal((await peer.answer()).body, body);
+  }
+  assert.equal(bad.connections.length, 1);
+  await line.logged(2);
+});
+
 test('a PUT is sent once more with its body while that is short, in chunks or by length', async (t) => {
   const seen: string[] = [];
   const bodies: string[] = [];

@@ -108,6 +108,25 @@ for (const framing of ['length', 'chunked'] as const) {
   });
 }
 
+test('an origin may pause longer than the client may', async (t) => {
+  const app = await origin(t, async (peer) => {
+    await peer.requestHead();
+    peer.pause();
+    await sleep(800);
+    const held = peer.held.length;
+    const got = count(peer);
+    peer.resume();
+    await eventually(() => got() + held === SIZE, 'every byte');
+    peer.send(ok());
+  });
+  const line = await start(t, app.url, {}, { timeouts: { body: '200ms' } });
+  const peer = await line.connect();
+  peer.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${SIZE}\r\n\r\n`);
+  void pour(peer, SIZE);
+  assert.equal((await peer.answer()).status, 200);
+  await line.logged(1);
+});
+
 test('an origin that takes nothing of an upload for timeouts.idle is given up', async (t) => {
   const app = await origin(t, async (peer) => {
     await peer.requestHead();
