@@ -182,6 +182,11 @@ export class Peer {
     return taken;
   }
 
+  /** For messages; too dear for anything else, as it makes one string of all the pieces. */
+  #got(): string {
+    return `got ${JSON.stringify(this.#held.slice(0, 500))}`;
+  }
+
   #stir(): void {
     const wake = this.#wake;
     this.#wake = null;
@@ -191,11 +196,10 @@ export class Peer {
   async #wait(ready: () => boolean, what: string, ended = false): Promise<void> {
     const stop = Date.now() + PATIENCE;
     while (!ready()) {
-      const got = `; got ${JSON.stringify(this.#held.slice(0, 500))}`;
       if (!ended && this.ending !== 'open')
-        throw new PeerClosed(`${what}, but the connection ended (${this.ending})${got}`);
+        throw new PeerClosed(`${what}, but the connection ended (${this.ending}); ${this.#got()}`);
       const left = stop - Date.now();
-      if (left <= 0) throw new Error(`${what} in vain${got}`);
+      if (left <= 0) throw new Error(`${what} in vain; ${this.#got()}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake = () => {
