@@ -101,7 +101,9 @@ describe('access line, text', () => {
         // Values have no line ends and no space around them: the parser saw to that.
         const clean = (text: string): string => `x${text.replace(/[\r\n]/g, '')}x`;
         const exchange = exchangeOf({}, 'GET / HTTP/1.1', `Referer: ${clean(referer)}`, `User-Agent: ${clean(agent)}`);
-        const match = COMBINED.exec(lineAt(exchange, 0));
+        const line = lineAt(exchange, 0);
+        assert.match(line, /^[\x20-\x7e]+\n$/);
+        const match = COMBINED.exec(line);
         assert.ok(match !== null);
         const read = (text = ''): string =>
           text === '-'

@@ -130,6 +130,17 @@ describe('log file', () => {
     );
   });
 
+  test('what waits when the file is reopened is written to the old one', async (t) => {
+    const path = join(folderOf(t), 'a.log');
+    const file = new LogFile(path, manualClock(), unexpected);
+    file.line('before\n');
+    renameSync(path, `${path}.1`);
+    file.reopen();
+    file.line('after\n');
+    await file.close();
+    assert.deepEqual([lines(`${path}.1`), lines(path)], [['before'], ['after']]);
+  });
+
   test('reopened where it cannot be: told, and written on to the old file', async (t) => {
     const folder = folderOf(t);
     mkdirSync(join(folder, 'logs'));
