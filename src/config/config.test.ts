@@ -102,6 +102,8 @@ test('listeners inherit what they do not say', () => {
   );
   assert.deepEqual(listen[2]?.address, { kind: 'unix', path: '/s', mode: 0o660 });
   assert.equal(listen[2]?.name, 'local');
+  const [bare] = config({ upstreams, listen: { address: 'unix:/s', name: 'n' } }).listen;
+  assert.deepEqual(bare?.address, { kind: 'unix', path: '/s', mode: -1 });
 });
 
 test('origins inherit maxConnections', () => {
