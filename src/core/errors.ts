@@ -253,6 +253,13 @@ export const errors = {
     'never',
     'The origin took no byte of the request for `timeouts.idle`.',
   ),
+  'origin-removed': row(
+    'sluice',
+    503,
+    'destination_unavailable',
+    'idempotent',
+    'The origin was taken out of the config, and its requests did not end within `timeouts.drain`.',
+  ),
   'bad-upgrade': row(
     'origin',
     502,

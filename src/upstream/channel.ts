@@ -133,7 +133,7 @@ export class Channel implements WireOwner {
     const user = this.#user;
     this.#user = null;
     this.close();
-    user?.fail('draining', 'the origin was removed');
+    user?.fail('origin-removed');
   }
 
   close(): void {

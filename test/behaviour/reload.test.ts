@@ -208,7 +208,8 @@ test('200 reloads under load: no request fails, nothing is left behind', async (
   const origins = await Promise.all(['a', 'b', 'c'].map((name) => named(t, name)));
   const config = (round: number) => ({
     listen,
-    timeouts: { drain: '100ms' },
+    // Long enough for a request on a busy machine; the WebSocket below waits for it.
+    timeouts: { drain: '1s' },
     upstreams: { app: { origins: origins.filter((_, index) => index !== round % 4).map(({ url }) => url) } },
     routes: [{ match: { path: `/only/${round}` }, respond: { status: 204 } }, { to: 'app' as const }],
   });
