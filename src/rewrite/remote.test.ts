@@ -7,7 +7,7 @@ import { remoteOf } from './remote.ts';
 const proxies = new Networks(['10.0.0.0/8', 'fd00::/8', 'unix']);
 
 const remote = (address: string, ...head: string[]): string =>
-  remoteOf(exchangeOf({ address, trusted: true, proxies }, ...head));
+  remoteOf(exchangeOf({ address, trusted: true, proxies }, 'GET / HTTP/1.1', ...head));
 
 test('the last address that is not a trusted proxy is who asks', () => {
   assert.equal(remote('10.0.0.1', 'X-Forwarded-For: 192.0.2.7'), '192.0.2.7');
