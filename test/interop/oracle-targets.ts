@@ -34,7 +34,7 @@ export const targets: readonly Case[] = [
   {
     name: 'dot segments above the root',
     send: 'GET /a/../../b HTTP/1.1\r\nHost: a.test\r\n\r\n',
-    sluice: '400 <- nobody',
+    sluice: '400, closed <- nobody',
     nginx: '400, closed <- nobody',
     lighttpd: '200, Content-Length: 2, "ok" <- GET /b HTTP/1.1',
     why: 'Nobody should have to guess what lies above the root. lighttpd cuts the surplus off.',
