@@ -101,3 +101,25 @@ test('a script that has changed is read again', async (t) => {
   }
   assert.deepEqual(ports, [3000, 3001]);
 });
+
+test('faults of a module that the script imports', async (t) => {
+  const here = folder(t, {
+    'a.ts': `import { origins } from './part.ts';\nexport default { upstreams: { app: { origins } } };\n`,
+    'part.ts': `// nosuch.ts\nexport { origins } from './nosuch.ts';\n`,
+    'b.ts': `import { origins } from './throws.ts';\nexport default { upstreams: { app: { origins } } };\n`,
+    'throws.ts': `export const origins: string[] = [];\nthrow new RangeError('not today');\n`,
+  });
+  assert.equal(
+    (await problemOf(join(here, 'a.ts'), here)).split('\n')[0],
+    'config/failed HERE/a.ts:1:1: there is no module HERE/nosuch.ts, which HERE/part.ts imports',
+  );
+  assert.equal(
+    (await problemOf(join(here, 'b.ts'), here)).split('\n')[0],
+    'config/failed HERE/b.ts:1:1: the script failed: RangeError: not today',
+  );
+});
+
+test('a config called sluice.conf is found, but not read', async (t) => {
+  const here = folder(t, { 'sluice.conf': GOOD });
+  assert.match(await problemOf(here, here), /is sluice\.conf meant\? Give its name$/);
+});
