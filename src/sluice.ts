@@ -53,7 +53,7 @@ export class Sluice {
     this.#config = config;
     this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
-    this.#wheel = new Wheel(this.#clock);
+    this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#hooks = surroundings.hooks ?? null;
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null);
     this.#upstreams = new Map(

@@ -37,6 +37,8 @@ export interface Front extends BodySink {
   discardBody(): void;
   /** The body's sink can take more. */
   resumeBody(): void;
+  /** The body's sink is away for now: nothing is taken in until `resumeBody`. */
+  holdBody(): void;
   /** Sends an interim answer. */
   interim(answer: Answer): void;
   /** Sends the final head; `body` and `end` follow unless its framing is `none`. */
@@ -45,8 +47,8 @@ export interface Front extends BodySink {
   respond(status: number, lines: string, body: string): void;
   /** Cuts the connection so that nobody takes what was sent for a complete answer. */
   truncate(): void;
-  /** Gives up the connection's bytes to a tunnel; `early` was received already. */
-  tunnel(): { readonly wire: WireLike; readonly early: Buffer | null };
+  /** Gives up the connection's bytes to a tunnel; `early` was received already, `ended`: the client's FIN too. */
+  tunnel(): { readonly wire: WireLike; readonly early: Buffer | null; readonly ended: boolean };
   /** The tunnel is over. */
   tunnelled(): void;
 }

@@ -126,8 +126,6 @@ export class Connection implements WireOwner, Front {
     this.wire.destroy(true);
   }
 
-  // ---- the request body, pulled by whoever serves the exchange
-
   readBody(into: BodySink): boolean {
     this.#sink = into;
     this.#sinkFull = false;
@@ -144,14 +142,19 @@ export class Connection implements WireOwner, Front {
     this.#goOn();
   }
 
+  holdBody(): void {
+    if (this.#body.done || this.#sink === null) return;
+    this.#sinkFull = true;
+    if (!this.#paused) this.wire.pause();
+    this.#paused = true;
+  }
+
   resumeBody(): void {
     if (!this.#sinkFull) return;
     this.#sinkFull = false;
     if (!this.#body.done) this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
     this.#goOn();
   }
-
-  // ---- the answer
 
   interim(answer: Answer): void {
     const { minor } = this.#request as Request;
@@ -217,11 +220,11 @@ export class Connection implements WireOwner, Front {
     else this.wire.finish();
   }
 
-  tunnel(): { wire: WireLike; early: Buffer | null } {
+  tunnel(): { wire: WireLike; early: Buffer | null; ended: boolean } {
     const early = this.#intake.take();
     this.#state = 'tunnel';
     this.#host.wheel.drop(this.#timer);
-    return { wire: this.wire, early };
+    return { wire: this.wire, early, ended: this.#half };
   }
 
   tunnelled(): void {
@@ -230,8 +233,6 @@ export class Connection implements WireOwner, Front {
     this.#releaseRequest();
     this.#host.left(this);
   }
-
-  // ---- inside
 
   /** Works on the bytes in hand until they are used up or nobody can take them. */
   #pump(): void {
@@ -356,7 +357,9 @@ export class Connection implements WireOwner, Front {
   }
 
   #mayStay(request: Request): boolean {
-    return this.#keep && request.keepAlive && this.#served < this.#host.limits.requests && !this.#host.draining;
+    const { limits, timeouts, draining } = this.#host;
+    if (draining || timeouts.keepAlive === 0) return false;
+    return this.#keep && request.keepAlive && this.#served < limits.requests;
   }
 
   /** Answers a request that cannot be served, and closes: what follows it cannot be trusted. */
@@ -391,7 +394,7 @@ export class Connection implements WireOwner, Front {
   #abandon(code: ErrorCode): void {
     const exchange = this.#exchange as Exchange;
     this.#state = 'closing';
-    if (exchange.error === '' && !this.#writer.ended) exchange.error = code;
+    if (exchange.error === '' && (!this.#writer.ended || this.#unflushed)) exchange.error = code;
     if (exchange.status === 0) exchange.status = errors[code].status;
     const { carrier } = exchange;
     exchange.carrier = null;

@@ -165,11 +165,9 @@ export class Listener implements ConnectionHost {
   left(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     const { address } = connection.client;
-    if (this.limits.connectionsPerAddress !== Infinity) {
-      const count = (this.#perAddress.get(address) ?? 1) - 1;
-      if (count <= 0) this.#perAddress.delete(address);
-      else this.#perAddress.set(address, count);
-    }
+    const count = (this.#perAddress.get(address) ?? 1) - 1;
+    if (count <= 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, count);
     if (this.#connections.size === 0) this.#empty?.();
   }
 
@@ -221,11 +219,10 @@ export class Listener implements ConnectionHost {
     const { address, port } = peerOf(peer, this.#options.address.kind === 'unix' ? 'unix:' : 'unknown');
     const { limits } = this;
     if (this.#connections.size >= limits.connections || this.draining) return this.#noRoom(address);
-    if (limits.connectionsPerAddress !== Infinity) {
-      const count = this.#perAddress.get(address) ?? 0;
-      if (count >= limits.connectionsPerAddress) return this.#noRoom(address);
-      this.#perAddress.set(address, count + 1);
-    }
+    // Counted also without a limit: a reload may bring one.
+    const count = this.#perAddress.get(address) ?? 0;
+    if (count >= limits.connectionsPerAddress) return this.#noRoom(address);
+    this.#perAddress.set(address, count + 1);
     const client: ClientAddress = {
       address,
       port,

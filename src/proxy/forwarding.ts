@@ -286,6 +286,11 @@ export class Forwarding implements Applicant, Carrier {
     exchange.state = 'waiting';
     const { queue } = this.#upstream.options;
     if (this.deadline === 0) this.deadline = exchange.started + queue.timeout;
+    if (this.#upload !== null) {
+      // A body that has begun waits with its request: what passed now would reach no origin.
+      if (!this.#upload.replayable) return this.#giveUp(this.#lastError || 'origin-closed', this.#lastDetail);
+      exchange.front.holdBody();
+    }
     switch (this.#upstream.admit(this)) {
       case 'backlog-full':
         return this.#giveUp('backlog-full', '', Math.max(1, Math.ceil(queue.timeout / 1000)));

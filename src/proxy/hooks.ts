@@ -85,7 +85,11 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
       } catch (error) {
         return go(error ?? new Error('the hook threw nothing'));
       }
-      if (isPromise(made)) made.then(proceed, (error: unknown) => go(error ?? new Error('rejected')));
+      // By a promise of our own: whoever calls back at once, or throws in that, must not come before or end the process.
+      if (isPromise(made))
+        Promise.resolve(made)
+          .then(proceed)
+          .catch((error: unknown) => go(error ?? new Error('rejected')));
       else proceed(made);
     },
     answer(exchange, answer, go) {
@@ -97,10 +101,9 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
       };
       const made = onResponse?.(view);
       if (!isPromise(made)) return true;
-      made.then(
-        () => go(),
-        (error: unknown) => go(error ?? new Error('rejected')),
-      );
+      Promise.resolve(made)
+        .then(() => go())
+        .catch((error: unknown) => go(error ?? new Error('rejected')));
       return false;
     },
   };

@@ -28,7 +28,7 @@ export class Tunnel {
     this.#rooms = rooms;
     this.#done = done;
     this.#timer = new Timer(() => this.cut());
-    const { wire, early } = exchange.front.tunnel();
+    const { wire, early, ended } = exchange.front.tunnel();
     this.#client = new End(wire, this, (count) => (exchange.bytesIn += count));
     this.#origin = new End(channel.wire, this, (count) => (exchange.bytesOut += count));
     this.#client.join(this.#origin);
@@ -38,6 +38,7 @@ export class Tunnel {
     wire.flush();
     wire.resume();
     this.touched();
+    if (ended) this.#client.ended();
   }
 
   /** Bytes that came in the same read as the 101. */

@@ -15,7 +15,8 @@ export const forwarded: Pass = {
     if (client.trusted) return append(exchange, client, fields);
     for (let i = 0; i < fields.count; i++) {
       const id = fields.id(i);
-      if (id >= names.X_FORWARDED_FOR && id <= names.X_FORWARDED_PORT) fields.drop(i);
+      // `Forwarded` as well, though we send none unless asked: frameworks that read it first would believe it.
+      if (id >= names.FORWARDED && id <= names.X_FORWARDED_PORT) fields.drop(i);
     }
     if (client.lines === '') client.lines = linesFor(client);
     fields.added += client.lines;

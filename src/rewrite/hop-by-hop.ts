@@ -32,22 +32,30 @@ export const hopByHop: Pass = {
 };
 
 function strip(fields: Fields, te: ((value: string) => void) | undefined): void {
+  let nominated: Set<string> | null = null;
   for (let i = 0; i < fields.count; i++) {
     const id = fields.id(i);
     if (id === names.OTHER || (HOP_BY_HOP & (1 << id)) === 0 || !fields.kept(i)) continue;
-    if (id === names.CONNECTION) dropNominated(fields, fields.value(i));
+    if (id === names.CONNECTION) nominated = nominate(fields.value(i), nominated);
     else if (id === names.TE) te?.(fields.value(i));
     fields.drop(i);
   }
+  if (nominated === null) return;
+  // One pass whatever was nominated: a list of thousands of names is cheap to send.
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.kept(i) && nominated.has(fields.name(i).toLowerCase())) fields.drop(i);
+  }
 }
 
-function dropNominated(fields: Fields, value: string): void {
+function nominate(value: string, before: Set<string> | null): Set<string> | null {
   const { length } = value;
-  if ((length === 5 || length === 10) && NEVER_NOMINATED.has(value.toLowerCase())) return;
+  if ((length === 5 || length === 10) && NEVER_NOMINATED.has(value.toLowerCase())) return before;
+  const nominated = before ?? new Set<string>();
   for (const part of value.split(',')) {
     const name = part.trim().toLowerCase();
-    if (name !== '' && name !== 'te' && !NEVER_NOMINATED.has(name)) fields.delete(name);
+    if (name !== '' && name !== 'te' && !NEVER_NOMINATED.has(name)) nominated.add(name);
   }
+  return nominated;
 }
 
 function isTrailers(member: string): boolean {

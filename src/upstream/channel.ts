@@ -100,7 +100,11 @@ export class Channel implements WireOwner {
 
   requestFlush(): boolean {
     const flushed = this.wire.flush();
-    if (this.#answering) return flushed;
+    if (this.#answering) {
+      // It answers and reads on at once: taking the request is a sign of life, too.
+      if (!this.#requestEnded) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+      return flushed;
+    }
     // Only the origin's slowness counts: while nothing waits to be written, the client is the one to be waited for.
     if (!flushed) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
     else if (!this.#requestEnded) this.pool.wheel.disarm(this.timer);
@@ -131,9 +135,11 @@ export class Channel implements WireOwner {
   /** Ends it from outside, in the middle of whatever it carries. */
   cut(): void {
     const user = this.#user;
+    const connecting = this.state === 'connecting';
     this.#user = null;
     this.close();
-    user?.fail('origin-removed');
+    if (connecting) user?.notConnected('connect-failed', 'the origin was removed');
+    else user?.fail('origin-removed');
   }
 
   close(): void {
@@ -150,6 +156,14 @@ export class Channel implements WireOwner {
 
   ended(): void {
     if (this.state === 'idle' || this.state === 'connecting') return this.close();
+    const user = this.#user;
+    if (user !== null && this.wire.deaf && !this.#answerEnded) {
+      // The failed write may have used up the news of a reset: this end may not be the end of an answer.
+      this.#user = null;
+      this.session.abort(this.#id);
+      this.close();
+      return user.fail(this.#answering ? 'answer-incomplete' : 'origin-closed');
+    }
     this.session.eof();
     if (this.state === 'open' && this.#user !== null) this.#fromSession();
     if (this.state === 'open' && !this.session.reusable && this.#user === null) this.close();

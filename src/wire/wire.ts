@@ -42,7 +42,7 @@ export class Wire implements WireLike {
   #corked = false;
   #waiting = false;
   #started = false;
-  #onFlushed: (() => void) | null = null;
+  #onFlushed: ((error?: Error | null) => void) | null = null;
 
   /** @param window most bytes one read takes in: 1 to `BLOCK_SIZE` */
   constructor(owner: WireOwner, window: number = BLOCK_SIZE) {
@@ -143,9 +143,10 @@ export class Wire implements WireLike {
     if (!this.#waiting) {
       this.#waiting = true;
       // An empty write ends when all before it have: cheaper than asking for 'drain' on every write.
-      this.#onFlushed ??= () => {
+      this.#onFlushed ??= (error) => {
         this.#waiting = false;
-        if (!this.dead) this.#guard(flushedCall);
+        // A write that failed is not out: 'close' tells the owner.
+        if (!this.dead && (error === undefined || error === null)) this.#guard(flushedCall);
       };
       socket.write(NOTHING, this.#onFlushed);
     }

@@ -29,6 +29,8 @@ export class Http1Session implements CodecSession {
   #left = 0;
   #interims = 0;
   #chunked = false;
+  /** Bytes of the request's body that its length promises and that have not been sent. */
+  #owed = 0;
   #headRequest = false;
   #offered = '';
   #partial: Buffer | null = null;
@@ -48,13 +50,17 @@ export class Http1Session implements CodecSession {
     this.#headRequest = request.method === 'HEAD';
     this.#offered = request.upgrade;
     this.#chunked = request.framing === 'chunked';
+    this.#owed = request.framing === 'length' ? request.length : 0;
     this.#parser.reset();
     this.#out.text(`${request.method} ${request.pathAndQuery} HTTP/1.1\r\n${requestLines(request, target)}\r\n`);
     return 0;
   }
 
   body(_id: number, buffer: Buffer, start: number, end: number): void {
-    if (!this.#chunked) return this.#out.bytes(buffer, start, end);
+    if (!this.#chunked) {
+      this.#owed -= end - start;
+      return this.#out.bytes(buffer, start, end);
+    }
     if (start === end) return;
     this.#out.text(`${(end - start).toString(16)}\r\n`);
     this.#out.bytes(buffer, start, end);
@@ -63,6 +69,8 @@ export class Http1Session implements CodecSession {
 
   end(_id: number, trailers: string): void {
     if (this.#chunked) this.#out.text(`0\r\n${trailers}\r\n`);
+    // A second wall: the peer would take the next request for the rest of this body.
+    else if (this.#owed !== 0) this.reusable = false;
   }
 
   abort(): void {
