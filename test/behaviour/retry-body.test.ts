@@ -59,7 +59,7 @@ test('a PUT that waits for its second origin takes in no more of its body, and l
   });
   const origins = [`127.0.0.1:${dying}`, `127.0.0.1:${second}`];
   const { sluice, port } = await started(t, {
-    upstreams: { app: { origins, balance: 'first', maxConnections: 1 } },
+    upstreams: { app: { origins, balance: 'first', maxConnections: 1, retries: { buffer: '1KiB' } } },
   });
   const app = sluice.upstreams.get('app');
   assert.ok(app !== undefined);
