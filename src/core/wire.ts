@@ -1,5 +1,8 @@
 import type { ByteSink } from './answer.ts';
 
+/** A read longer than this many bytes belongs to a long body: the wire reads on into blocks (see wire/blocks.ts). */
+export const BULK = 16_384;
+
 /** Who uses a wire. Nothing is called after `closed`. */
 export interface WireOwner {
   /** Bytes arrived; they are valid until this returns. False stops reading until `resume`. */

@@ -1,8 +1,5 @@
 /** How much and how long things may take on a client's connection where nobody needs to choose. Times in milliseconds. */
 
-/** A read longer than this belongs to a long body: read on into blocks (see wire/blocks.ts). */
-export const BULK = 16_384;
-
 /** An unread body up to this long is read and dropped to keep the connection; a longer one costs more than it saves. */
 export const WORTH_DRAINING = 65_536;
 

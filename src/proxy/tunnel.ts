@@ -1,11 +1,9 @@
 import type { Exchange } from '../core/exchange.ts';
 import { Timer } from '../core/wheel.ts';
-import type { WireLike, WireOwner } from '../core/wire.ts';
+import { BULK, type WireLike, type WireOwner } from '../core/wire.ts';
 import type { Channel } from '../upstream/channel.ts';
 import type { Rooms } from './rooms.ts';
 
-/** A read longer than this is read on into blocks; see wire/blocks.ts. */
-const BULK = 16_384;
 /** Milliseconds the last bytes may take once both sides have ended. */
 const LAST_BYTES = 60_000;
 

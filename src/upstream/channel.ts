@@ -4,7 +4,7 @@ import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
 import type { CodecSession, RequestTarget } from '../codec/codec.ts';
-import type { WireOwner } from '../core/wire.ts';
+import { BULK, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Pool } from './pool.ts';
 
@@ -268,9 +268,6 @@ export class Channel implements WireOwner {
     }
   }
 }
-
-/** A read longer than this belongs to a long body: read on into blocks. */
-const BULK = 16_384;
 
 function connectError(error: NodeJS.ErrnoException | null): ErrorCode {
   switch (error?.code) {
