@@ -1,3 +1,6 @@
+import { Board, takeOne } from './board.ts';
+import { METER } from './meter.ts';
+
 /**
  * `up` takes requests · `full` has `maxConnections` in flight · `down` failed to connect and rests until `downUntil` ·
  * `draining` finishes what it has and takes nothing new.
@@ -24,9 +27,27 @@ export interface OriginOptions {
   readonly maxConnections?: number;
 }
 
+/** The shared words of an origin's board. */
+const STATE = 0;
+const IN_FLIGHT = 1;
+const SLOTS = 2;
+const FAILURES = 3;
+const TESTING = 4;
+/** Its shared points in time. */
+const DOWN_UNTIL = 0;
+const SINCE = 1;
+
+/** Values of the word `STATE`. That an origin is full follows from its slots. */
+const UP = 0;
+const DOWN = 1;
+const DRAINING = 2;
+
+/** How "no limit" is written in a word. */
+const UNLIMITED = 0x7fff_ffff;
+
 /**
- * One address that can answer. Counters and state live here and nowhere else; they change in `acquire`, `release` and
- * in `upstream/health.ts`.
+ * One address that can answer. Its counters and state live on its board, so that they are the same for all threads; they
+ * change here, in `acquire` and `release`, and in `upstream/health.ts`.
  */
 export class Origin {
   /** Canonical `host:port`, `[v6]:port` or `unix:/path`: it feeds the hash balancers, so it must not depend on spelling. */
@@ -36,53 +57,135 @@ export class Origin {
   weight: number;
   backup: boolean;
   maxConnections: number;
-  state: OriginState = 'up';
-  /** Requests that hold a slot now, connecting ones included. */
-  inFlight = 0;
-  /** Slots in force: `maxConnections`, or 1 while the first request after a failure tests the origin. */
-  slots: number;
-  /** Connect failures in a row. */
-  failures = 0;
-  /** Clock time until which a `down` origin is left alone. */
-  downUntil = 0;
-  /** Open connections, idle ones included. */
-  connections = 0;
+  readonly board: Board;
+  readonly #words: Int32Array;
+  readonly #stamps: Float64Array;
+  /** This thread's numbers. */
+  readonly meter: Float64Array;
 
-  constructor(options: OriginOptions) {
+  constructor(options: OriginOptions, board: Board = new Board()) {
     this.url = options.url;
     this.address = options.address;
     this.name = originName(options.address);
+    this.board = board;
+    this.#words = board.words;
+    this.#stamps = board.stamps;
+    this.meter = board.meter;
     this.weight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
-    this.slots = this.maxConnections;
+    if (Atomics.load(this.#words, TESTING) === 0) this.resize(this.maxConnections);
   }
 
   /** Takes over what may change while it runs; name and address are what it is. */
   update(options: OriginOptions): void {
-    const testing = this.slots !== this.maxConnections;
     this.weight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
-    if (!testing) this.resize(this.maxConnections);
+    if (!this.testing) this.resize(this.maxConnections);
   }
 
-  /** Takes a slot. The caller has checked `state`. */
-  acquire(): void {
-    if (++this.inFlight >= this.slots && this.state === 'up') this.state = 'full';
+  get state(): OriginState {
+    const words = this.#words;
+    switch (Atomics.load(words, STATE)) {
+      case UP:
+        return Atomics.load(words, IN_FLIGHT) < Atomics.load(words, SLOTS) ? 'up' : 'full';
+      case DOWN:
+        return 'down';
+      default:
+        return 'draining';
+    }
+  }
+
+  set state(state: Exclude<OriginState, 'full'>) {
+    Atomics.store(this.#words, STATE, state === 'up' ? UP : state === 'down' ? DOWN : DRAINING);
+  }
+
+  /** Goes from one state to another, once: of several threads that want the same only one is told that it did. */
+  turn(from: 'up' | 'down', to: 'up' | 'down'): boolean {
+    const was = from === 'up' ? UP : DOWN;
+    return Atomics.compareExchange(this.#words, STATE, was, to === 'up' ? UP : DOWN) === was;
+  }
+
+  /** Requests that hold a slot now in all threads, connecting ones included. */
+  get inFlight(): number {
+    return Atomics.load(this.#words, IN_FLIGHT);
+  }
+
+  set inFlight(count: number) {
+    Atomics.store(this.#words, IN_FLIGHT, count);
+  }
+
+  /** Slots in force: `maxConnections`, or 1 while the first request after a failure tests the origin. */
+  get slots(): number {
+    const slots = Atomics.load(this.#words, SLOTS);
+    return slots === UNLIMITED ? Infinity : slots;
+  }
+
+  /** Connect failures in a row. */
+  get failures(): number {
+    return Atomics.load(this.#words, FAILURES);
+  }
+
+  set failures(count: number) {
+    Atomics.store(this.#words, FAILURES, count);
+  }
+
+  /** It has as many slots as it takes to try it with one request. */
+  get testing(): boolean {
+    return Atomics.load(this.#words, TESTING) === 1;
+  }
+
+  set testing(on: boolean) {
+    Atomics.store(this.#words, TESTING, on ? 1 : 0);
+  }
+
+  /** Clock time until which a `down` origin is left alone. */
+  get downUntil(): number {
+    return this.#stamps[DOWN_UNTIL];
+  }
+
+  set downUntil(time: number) {
+    this.#stamps[DOWN_UNTIL] = time;
+  }
+
+  /** Clock time of the last change between up and down; 0 before the first. */
+  get since(): number {
+    return this.#stamps[SINCE];
+  }
+
+  set since(time: number) {
+    this.#stamps[SINCE] = time;
+  }
+
+  /** This thread's open connections, idle ones included. */
+  get connections(): number {
+    return this.meter[METER.connections];
+  }
+
+  set connections(count: number) {
+    this.meter[METER.connections] = count;
+  }
+
+  /** Takes a slot, unless another thread has been faster. The caller has checked `state`. */
+  acquire(): boolean {
+    const words = this.#words;
+    const slots = Atomics.load(words, SLOTS);
+    if (slots === UNLIMITED) Atomics.add(words, IN_FLIGHT, 1);
+    else if (!takeOne(words, IN_FLIGHT, slots)) return false;
+    this.meter[METER.held]++;
+    return true;
   }
 
   /** Gives a slot back. */
   release(): void {
-    this.inFlight--;
-    if (this.state === 'full' && this.inFlight < this.slots) this.state = 'up';
+    Atomics.sub(this.#words, IN_FLIGHT, 1);
+    this.meter[METER.held]--;
   }
 
   /** Changes the slots in force. */
   resize(slots: number): void {
-    this.slots = slots;
-    if (this.state === 'up' && this.inFlight >= slots) this.state = 'full';
-    else if (this.state === 'full' && this.inFlight < slots) this.state = 'up';
+    Atomics.store(this.#words, SLOTS, Math.min(slots, UNLIMITED));
   }
 }
 

@@ -26,6 +26,7 @@ export class Forwarding implements Applicant, Carrier {
   waiting = false;
   nextWaiter: Waiter | null = null;
   previousWaiter: Waiter | null = null;
+  ticket = 0;
   deadline = 0;
 
   readonly #exchange: Exchange;

@@ -14,6 +14,7 @@ function waiter(name: number, deadline = Infinity, expired: (self: Named) => voi
     nextWaiter: null,
     previousWaiter: null,
     waiting: false,
+    ticket: 0,
     picky: false,
     expired() {
       expired(this);

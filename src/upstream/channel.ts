@@ -1,5 +1,6 @@
 import type { AnswerSink } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
@@ -60,6 +61,7 @@ export class Channel implements WireOwner {
   opened(): void {
     if (this.state !== 'connecting') return;
     this.state = 'open';
+    this.origin.meter[METER.opened]++;
     this.pool.wheel.disarm(this.timer);
     try {
       this.#user?.connected(this);

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 
@@ -30,11 +31,13 @@ export class Health {
 
   /** A connection could not be made. */
   connectFailed(origin: Origin, why: string): void {
-    if (origin.state === 'down' || origin.state === 'draining') return;
+    // Of several failures at the same moment, in any thread, one counts.
+    if (!origin.turn('up', 'down')) return;
     origin.failures++;
+    origin.meter[METER.ejections]++;
     const rest = Math.min(this.rest.first * 2 ** Math.min(origin.failures - 1, 30), this.rest.most);
-    origin.state = 'down';
-    origin.downUntil = this.#clock.now() + rest;
+    origin.since = this.#clock.now();
+    origin.downUntil = origin.since + rest;
     let timer = this.#timers.get(origin);
     if (timer === undefined) this.#timers.set(origin, (timer = new Timer(() => this.#rested(origin))));
     this.#wheel.arm(timer, rest);
@@ -45,7 +48,8 @@ export class Health {
   connected(origin: Origin): void {
     if (origin.failures === 0) return;
     origin.failures = 0;
-    if (origin.state === 'down') origin.state = 'up';
+    if (origin.turn('down', 'up')) origin.since = this.#clock.now();
+    origin.testing = false;
     origin.resize(origin.maxConnections);
     this.#changed(origin, 'connected again');
   }
@@ -63,9 +67,11 @@ export class Health {
 
   #rested(origin: Origin): void {
     if (origin.state !== 'down') return;
-    origin.state = 'up';
     // One more than what is left of earlier requests, which may take hours to end.
+    origin.testing = true;
     origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
+    if (!origin.turn('down', 'up')) return;
+    origin.since = this.#clock.now();
     this.#changed(origin, 'may be tried again');
   }
 }

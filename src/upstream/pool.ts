@@ -1,5 +1,6 @@
 import type { ByteSink } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
+import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { CodecSession } from '../codec/codec.ts';
@@ -70,6 +71,7 @@ export class Pool {
     if (warm && now - idle[idle.length - 1].idleSince > WARM) return undefined;
     while (idle.length > 0) {
       const channel = idle.pop() as Channel;
+      origin.meter[METER.idle]--;
       channel.state = 'open';
       if (!channel.wire.dead && now - channel.born < this.options.keepAlive.maxAge) return channel;
       channel.close();
@@ -101,6 +103,7 @@ export class Pool {
     channel.state = 'idle';
     channel.idleSince = now;
     idle.push(channel);
+    channel.origin.meter[METER.idle]++;
     this.wheel.arm(channel.timer, limit);
   }
 
@@ -108,7 +111,9 @@ export class Pool {
   forget(channel: Channel): void {
     const idle = this.#idle.get(channel.origin);
     const index = idle === undefined ? -1 : idle.lastIndexOf(channel);
-    if (index >= 0) (idle as Channel[]).splice(index, 1);
+    if (index < 0) return;
+    (idle as Channel[]).splice(index, 1);
+    channel.origin.meter[METER.idle]--;
   }
 
   /** Closes an origin's idle channels: it takes no new requests. */

@@ -1,10 +1,13 @@
 import type { Ask, Balancer } from '../balance/balancer.ts';
 import type { RequestTarget } from '../codec/codec.ts';
+import { Bells } from '../core/bells.ts';
+import { Board } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
+import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
-import { Backlog, type Waiter } from './backlog.ts';
+import { Backlog, CALLS, type Waiter } from './backlog.ts';
 import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
 import { Health, type RestOptions } from './health.ts';
@@ -64,6 +67,9 @@ export class Upstream {
   /** Weakly, because a request may still be on its way to an origin that is gone. */
   readonly #targets = new WeakMap<Origin, RequestTarget>();
   readonly #expiry: Timer;
+  /** What its threads share. */
+  readonly board: Board;
+  readonly #bells: Bells;
 
   constructor(
     name: string,
@@ -72,14 +78,18 @@ export class Upstream {
     balancer: Balancer,
     pool: Pool,
     log: (origin: Origin, why: string) => void,
+    board: Board = new Board(),
+    bells: Bells = new Bells(),
   ) {
+    this.board = board;
+    this.#bells = bells;
     this.name = name;
     this.options = options;
     this.balancer = balancer;
     this.pool = pool;
     this.#clock = pool.clock;
     this.#wheel = pool.wheel;
-    this.backlog = new Backlog(options.queue.size);
+    this.backlog = new Backlog(options.queue.size, board);
     this.budget = new RetryBudget(options.retries.budget, pool.clock);
     this.health = new Health(options.disableTime, pool.clock, pool.wheel, (origin, why) => {
       log(origin, why);
@@ -122,10 +132,9 @@ export class Upstream {
   /** Gives the applicant a slot now, or a place in the backlog, or neither. */
   admit(applicant: Applicant): Admission {
     // Those who wait come first; a newcomer may only pass when nobody does.
-    if (this.backlog.length === 0) {
-      const origin = this.#pick(applicant);
+    if (this.backlog.total === 0) {
+      const origin = this.#take(applicant);
       if (origin !== undefined) {
-        origin.acquire();
         applicant.assigned(origin);
         return 'assigned';
       }
@@ -141,25 +150,52 @@ export class Upstream {
   /** The slot of an exchange is free again. */
   release(origin: Origin): void {
     origin.release();
-    if (this.backlog.length > 0) this.wake();
+    if (this.backlog.total > 0) this.wake();
   }
 
-  /** Serves those who wait, in order, as far as slots go. */
-  wake(): void {
+  /**
+   * Serves those who wait, in order, as far as slots go. When somebody in another thread has waited longer, that thread is
+   * called instead; when slots may be left over, the thread whose first waiter comes next. So a slot goes from thread
+   * to thread in the order of their tickets, and whoever is overtaken is overtaken by one thread's waiters at most.
+   *
+   * @param passed those of other threads had their turn and could not use it
+   */
+  wake(passed = false): void {
+    const ahead = passed ? -1 : this.backlog.earlierThread();
+    if (ahead >= 0) return this.#call(ahead, CALLS.look);
+    const { first } = this.backlog;
+    if (first === null || !this.#serve()) return;
+    const next = this.backlog.laterThread(first.ticket);
+    if (next >= 0) this.#call(next, CALLS.pass);
+  }
+
+  /** Another thread has rung. */
+  rung(): void {
+    const calls = this.backlog.called();
+    if (calls !== 0) this.wake((calls & CALLS.pass) !== 0);
+  }
+
+  #call(thread: number, why: (typeof CALLS)[keyof typeof CALLS]): void {
+    this.backlog.call(thread, why);
+    this.#bells.ring(thread);
+  }
+
+  /** Gives slots to this thread's waiters; false when there are none for anybody. */
+  #serve(): boolean {
     for (let waiter = this.backlog.first; waiter !== null;) {
       const next: Waiter | null = waiter.nextWaiter;
       const applicant = waiter as Applicant;
-      const origin = this.#pick(applicant);
+      const origin = this.#take(applicant);
       if (origin === undefined) {
-        if (!applicant.picky) return;
+        if (!applicant.picky) return false;
       } else {
         this.backlog.remove(applicant);
-        origin.acquire();
         applicant.assigned(origin);
       }
       // What was just started may have ended others' waiting: then begin again.
       waiter = next !== null && !next.waiting ? this.backlog.first : next;
     }
+    return true;
   }
 
   /** A channel to the origin whose slot the user holds: an open one, or one that connects (`connected` comes later). */
@@ -171,9 +207,9 @@ export class Upstream {
     return this.#targets.get(origin) as RequestTarget;
   }
 
-  /** Resolves when nothing is in flight or waiting. */
+  /** Resolves when nothing of this thread is in flight or waiting. */
   async idle(): Promise<void> {
-    while (this.backlog.length > 0 || this.origins.some((origin) => origin.inFlight > 0)) {
+    while (this.backlog.length > 0 || this.origins.some((origin) => origin.meter[METER.held] > 0)) {
       await new Promise<void>((resolve) => this.#clock.after(EXPIRY_STEP, resolve, 'idle'));
     }
   }
@@ -198,6 +234,14 @@ export class Upstream {
     this.balancer.update(origins);
   }
 
+  /** A slot for the applicant. Asks again when another thread has taken the slot that was just seen free. */
+  #take(applicant: Applicant): Origin | undefined {
+    for (;;) {
+      const origin = this.#pick(applicant);
+      if (origin === undefined || origin.acquire()) return origin;
+    }
+  }
+
   #pick(applicant: Applicant): Origin | undefined {
     applicant.backups = false;
     const origin = this.balancer.pick(applicant);
@@ -208,7 +252,10 @@ export class Upstream {
 
   #expire(): void {
     this.backlog.expire(this.#clock.now());
-    if (this.backlog.length > 0) this.#wheel.arm(this.#expiry, EXPIRY_STEP);
+    if (this.backlog.length === 0) return;
+    this.#wheel.arm(this.#expiry, EXPIRY_STEP);
+    // Whoever should have called may have died before it could.
+    if (this.board.threads > 1) this.wake(true);
   }
 }
 
