@@ -64,7 +64,7 @@ program
     'one or more origins: http://HOST:PORT, HOST:PORT, a port of this machine, unix:/path',
   )
   .option('--balance <name>', 'how an origin is chosen', 'random-two')
-  .addOption(new Option('--threads <n>', 'threads to use').argParser(parseThreads).default(1))
+  .addOption(new Option('--threads <n>', 'threads to use, or auto for one per core').argParser(parseThreads).default(1))
   .option('--access-log <target>', 'stdout, stderr, off, or a file', 'stdout')
   .addHelpText('after', '\nExample:\n  sluice proxy --from 127.0.0.1:8080 --to 3000 --to 3001 --balance least-busy')
   .action(async (options) => {
@@ -89,8 +89,9 @@ program.commands.forEach(endOnUsage);
 
 await program.parseAsync();
 
-function parseThreads(text: string): number {
+function parseThreads(text: string): number | 'auto' {
+  if (text === 'auto') return text;
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('a whole number, 1 or more.');
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('a whole number, 1 or more, or auto.');
   return count;
 }

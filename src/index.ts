@@ -59,7 +59,10 @@ export async function createSluice<const Name extends string>(
   config: ConfigInput<Name>,
   hooks: HookFunctions = {},
 ): Promise<RunningSluice> {
-  const sluice = new Sluice(checked(config), { hooks: makeHooks(hooks) });
+  const made = makeHooks(hooks);
+  const complete = checked(config);
+  if (complete.threads > 1 && Object.keys(hooks).length > 0) throw new ConfigError([HOOKS_NEED_ONE_THREAD]);
+  const sluice = new Sluice(complete, { hooks: made });
   await sluice.open();
   return {
     get addresses() {
@@ -71,6 +74,13 @@ export async function createSluice<const Name extends string>(
     [Symbol.asyncDispose]: () => sluice.close(),
   };
 }
+
+/** Functions cannot be handed to other threads. */
+const HOOKS_NEED_ONE_THREAD: Problem = {
+  code: 'config/out-of-range',
+  message: 'threads: hooks run in one thread: set `threads` to 1, or start sluice without hooks',
+  path: ['threads'],
+};
 
 function checked(input: ConfigInput): Config {
   const { config, problems } = check({ ...input, log: { access: 'off', ...input.log } });

@@ -1,74 +1,96 @@
-import { findBalancer } from './balance/index.ts';
-import type { Balancer } from './balance/balancer.ts';
-import type { CodecLimits } from './codec/codec.ts';
-import { codecs } from './codec/index.ts';
-import type { Config, UpstreamConfig } from './config/config.ts';
-import { addressKey, type Change, plan, showChange } from './control/plan.ts';
+import { randomBytes } from 'node:crypto';
+import type { Config } from './config/config.ts';
+import { BoardBook, boardKeys } from './control/boards.ts';
+import { type Change, plan, showChange } from './control/plan.ts';
+import { bellMemory, Bells } from './core/bells.ts';
+import { Board } from './core/board.ts';
 import { type Clock, systemClock } from './core/clock.ts';
-import { Networks } from './core/networks.ts';
-import { Origin, originName } from './core/origin.ts';
-import { Wheel } from './core/wheel.ts';
-import { Listener, type ListenerOptions } from './listen/listener.ts';
+import { METER } from './core/meter.ts';
+import { forgetSlots, Origin } from './core/origin.ts';
+import { type Bound, DataPlane, type Place, type Surroundings } from './data-plane.ts';
+import { forgetConnections } from './listen/listener.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
-import type { Hooks } from './proxy/hooks.ts';
-import { handle } from './proxy/proxy.ts';
-import type { Rooms } from './proxy/rooms.ts';
-import { passes } from './rewrite/index.ts';
-import { compile } from './route/table.ts';
-import { Pool } from './upstream/pool.ts';
-import { Upstream } from './upstream/upstream.ts';
-import { isDeepStrictEqual } from 'node:util';
+import { Fleet } from './threads/fleet.ts';
+import type { Plane } from './threads/plane.ts';
+import { CALLS, forgetWaiters } from './upstream/backlog.ts';
+import { tryAgain } from './upstream/health.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
-/** What an embedding program may put in place of the real thing. */
-export interface Surroundings {
-  readonly clock?: Clock;
-  readonly hooks?: Hooks | null;
-  /** Takes sluice's own messages, instead of the config's `log.error`. */
-  readonly messages?: Messages;
+export type { Surroundings } from './data-plane.ts';
+
+/** How this process stands to others. */
+export interface Standing {
+  /** Other processes of the same user may join its addresses, to take its place. */
+  readonly sharing?: boolean;
+  /** It takes the place of a process that still listens on its addresses. */
+  readonly takeover?: boolean;
 }
 
-/** One running proxy: every room, made from a checked config. The only file that knows them all. */
+/** Systems that spread connections over sockets on one address (SO_REUSEPORT, as Node supports it). */
+const SPREADING: readonly string[] = ['linux', 'freebsd', 'aix', 'sunos'];
+
+/** How often the boards are looked after, in milliseconds. */
+const ROUND = 500;
+
+/**
+ * One running proxy: the control plane. It has the config in force, drives the data planes of all threads, and looks after
+ * what they share.
+ */
 export class Sluice {
   readonly #clock: Clock;
-  readonly #wheel: Wheel;
-  readonly #logs: Logs;
-  readonly #hooks: Hooks | null;
+  readonly #logs: Logs | null;
+  readonly #messages: Messages;
+  readonly #book: BoardBook;
+  readonly #bells: SharedArrayBuffer;
+  readonly #plane: Plane;
+  /** The data plane, when it is in this thread. */
+  readonly #local: DataPlane | null;
+  readonly #fleet: Fleet | null;
+  /** The row of the boards that this thread writes. */
+  readonly #row: number;
   #config: Config;
-  /** What new channels let origins send. */
-  #codecLimits: CodecLimits;
-  #rooms: Rooms;
-  #listeners: Listener[];
-  #upstreams: ReadonlyMap<string, Upstream>;
-  /** What a reload took out and is still at work: upstreams and listeners that finish what they have. */
-  readonly #leaving = new Set<Upstream | Listener>();
+  #bound: Bound = [];
+  /** Every upstream's origins as this thread sees them. */
+  #origins: ReadonlyMap<string, readonly Origin[]> = new Map();
   #reloading: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
-  #cutOff: (() => void) | null = null;
-  /** Nobody wants to wait for what runs. */
-  #atOnce = false;
+  #rounds: (() => void) | null = null;
 
   /** Throws the system's error when a log file cannot be opened. */
-  constructor(config: Config, surroundings: Surroundings = {}) {
+  constructor(config: Config, surroundings: Surroundings = {}, standing: Standing = {}) {
+    const { threads } = config;
     this.#config = config;
-    this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
-    this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
-    this.#hooks = surroundings.hooks ?? null;
-    this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null);
-    this.#upstreams = new Map(
-      Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
-    );
-    this.#rooms = {
-      clock: this.#clock,
-      wheel: this.#wheel,
-      table: compile(config.routes),
-      passes: passes(config.headers, this.#clock),
-      upstreams: this.#upstreams,
-      hooks: this.#hooks,
-      defect: (error) => this.report(error),
-    };
-    this.#listeners = config.listen.map((options) => this.#makeListener(options));
+    this.#row = threads > 1 ? threads : 0;
+    this.#book = new BoardBook(threads > 1 ? threads + 1 : 1);
+    this.#book.use(this.#book.for(config));
+    this.#bells = bellMemory(threads + 1);
+    const { bells } = { bells: this.#bells };
+    const sharing = SPREADING.includes(process.platform) && (threads > 1 || standing.sharing === true);
+    const secret = randomBytes(32).toString('base64url');
+    const places = Array.from({ length: threads }, (_, thread): Place => {
+      return { thread, threads, bells, secret, sharing, takeover: standing.takeover === true };
+    });
+    if (threads === 1) {
+      this.#logs = null;
+      this.#fleet = null;
+      this.#plane = this.#local = new DataPlane(config, this.#book.boards, places[0], surroundings);
+      this.#messages = this.#local;
+    } else {
+      this.#local = null;
+      // Requests are logged by the threads, messages here.
+      this.#logs = new Logs({ ...config.log, access: 'off' }, this.#clock, surroundings.messages ?? null);
+      this.#messages = this.#logs;
+      this.#plane = this.#fleet = new Fleet({
+        clock: this.#clock,
+        places,
+        inForce: () => ({ config: this.#config, boards: this.#book.boards }),
+        say: this.say,
+        lost: (thread) => this.#giveBack(thread),
+      });
+    }
+    this.#look();
   }
 
   /** The config in force. */
@@ -78,22 +100,58 @@ export class Sluice {
 
   /** The addresses in use, in the config's order. */
   get addresses(): string[] {
-    return this.#listeners.map((listener) => listener.url);
+    return this.#bound.map((one) => one?.url ?? '');
   }
 
-  /** The upstreams by name, to be looked at: their origins' states and counters, their backlogs. */
+  /** The upstreams by name, when they are in this thread: to be looked at. */
   get upstreams(): ReadonlyMap<string, Upstream> {
-    return this.#upstreams;
+    return this.#local?.upstreams ?? new Map();
+  }
+
+  /** Every upstream's origins, with what all threads know of them. */
+  get origins(): ReadonlyMap<string, readonly Origin[]> {
+    return this.#origins;
+  }
+
+  /** Requests that wait for an upstream in all threads. */
+  waiting(upstream: string): number {
+    return this.#board(boardKeys.upstream(upstream)).sum(METER.waiting);
+  }
+
+  /** Requests at an upstream's origins, by the thread that has them. */
+  holders(upstream: string): number[] {
+    const boards = (this.#origins.get(upstream) ?? []).map(({ board }) => board);
+    return Array.from({ length: this.#config.threads }, (_, thread) =>
+      boards.reduce((sum, board) => sum + board.row(thread)[METER.held], 0),
+    );
+  }
+
+  /** Open client connections of all listeners in all threads. */
+  get connections(): number {
+    return this.#config.listen.reduce(
+      (sum, _, index) => sum + this.#board(boardKeys.listener(this.#config, index)).sum(METER.held),
+      0,
+    );
+  }
+
+  #board(key: string): Board {
+    return new Board(this.#book.boards.get(key), this.#row);
+  }
+
+  /** The threads that serve; `null` when there is only this one. */
+  get fleet(): Fleet | null {
+    return this.#fleet;
   }
 
   /** Binds all listeners, or none: rejects with the system's error of the first that cannot be. */
   async open(): Promise<void> {
     try {
-      for (const listener of this.#listeners) await listener.open();
+      this.#bound = await this.#plane.open([]);
     } catch (error) {
       await this.close(0);
       throw error;
     }
+    this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
   /**
@@ -112,15 +170,16 @@ export class Sluice {
 
   /** Logs a defect that nobody caught. */
   report(error: unknown): void {
-    this.#logs.say('error', 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    this.say('error', 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   /** Says something in sluice's own log. */
-  say: Messages['say'] = (level, code, message) => this.#logs.say(level, code, message);
+  say: Messages['say'] = (level, code, message) => this.#messages.say(level, code, message);
 
   /** Writes what the logs still hold and opens their files anew. */
   reopenLogs(): void {
-    this.#logs.reopen();
+    this.#logs?.reopen();
+    Promise.resolve(this.#plane.reopenLogs()).catch((error: unknown) => this.report(error));
   }
 
   /**
@@ -128,196 +187,87 @@ export class Sluice {
    * `timeouts.drain`), the rest is cut. Calling it again with 0 cuts at once.
    */
   close(grace: number = this.#config.timeouts.drain): Promise<void> {
-    if (grace <= 0) {
-      this.#atOnce = true;
-      this.#cutOff?.();
-    }
-    this.#closing ??= this.#reloading.then(() => this.#drain(grace));
-    return this.#closing;
-  }
-
-  async #drain(grace: number): Promise<void> {
-    const upstreams = [...this.#upstreams.values(), ...[...this.#leaving].filter((one) => one instanceof Upstream)];
-    const listeners = [...this.#listeners, ...[...this.#leaving].filter((one) => one instanceof Listener)];
-    for (const upstream of upstreams) upstream.close(false);
-    const peace = Promise.all(listeners.map((listener) => listener.drain()));
-    const late = new Promise<void>((resolve) => {
-      this.#cutOff = resolve;
-      if (grace <= 0 || this.#atOnce) resolve();
+    if (grace <= 0 && this.#closing !== null) void this.#plane.close(0).catch(() => {});
+    this.#closing ??= this.#reloading.then(async () => {
+      this.#rounds?.();
+      await this.#plane.close(grace);
+      await this.#logs?.close();
     });
-    const cancel = grace > 0 && grace < Infinity ? this.#clock.after(grace, () => this.#cutOff?.()) : () => {};
-    await Promise.race([peace, late]);
-    cancel();
-    let cut = 0;
-    for (const listener of listeners) cut += listener.abort();
-    if (cut > 0) this.say('warn', 'drain-timeout', `cut ${cut} connections that did not end in time`);
-    await peace;
-    for (const upstream of upstreams) upstream.close(true);
-    this.#wheel.close();
-    await this.#logs.close();
+    return this.#closing;
   }
 
   async #reload(config: Config): Promise<Change[]> {
     if (this.#closing !== null) throw new Error('sluice is shutting down: it takes no new config');
-    const before = this.#config;
-    const changes = plan(before, config);
-    // What can fail comes first; nothing in force has been touched until it is done.
-    const listeners = await this.#openListeners(config);
-    try {
-      this.#logs.update(config.log);
-    } catch (error) {
-      for (const listener of listeners) if (!this.#listeners.includes(listener)) await listener.drain();
-      throw error;
+    if (config.threads !== this.#config.threads) {
+      throw new Error(
+        'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
+      );
     }
-    const gone = this.#listeners.filter((listener) => !listeners.includes(listener));
-    this.#updateUpstreams(before, config);
-    this.#rooms = {
-      ...this.#rooms,
-      table: compile(config.routes),
-      passes: isDeepStrictEqual(before.headers, config.headers)
-        ? this.#rooms.passes
-        : passes(config.headers, this.#clock),
-      upstreams: this.#upstreams,
-    };
-    config.listen.forEach((options, index) => listeners[index].update(listenerOptions(options)));
-    this.#listeners = listeners;
+    const changes = plan(this.#config, config);
+    const boards = this.#book.for(config);
+    const bound = await this.#plane.prepare(config, boards, []);
+    this.#logs?.update({ ...config.log, access: 'off' });
+    this.#book.use(boards);
     this.#config = config;
-    this.#codecLimits = codecLimits(config);
-    for (const upstream of this.#upstreams.values()) upstream.pool.window = config.limits.window;
-    for (const listener of gone)
-      this.#retire(listener, listener.drain(), before.timeouts.drain, () => listener.abort());
+    this.#bound = bound;
+    await this.#plane.commit();
+    this.#look();
     for (const change of changes) this.say('info', 'reload', showChange(change));
     this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
     return changes;
   }
 
-  /** The listeners of a config in its order: those that are there already, and new ones, bound; or none of them. */
-  async #openListeners(config: Config): Promise<Listener[]> {
-    const there = Map.groupBy(
-      this.#listeners.map((listener, index) => ({ listener, key: addressKey(this.#config.listen[index]) })),
-      ({ key }) => key,
+  /** Sees the origins of the config in force. */
+  #look(): void {
+    const { boards } = this.#book;
+    const before = new Map([...this.#origins].flatMap(([, list]) => list.map((one) => [one.board.memory, one])));
+    this.#origins = new Map(
+      Object.entries(this.#config.upstreams).map(([name, { origins }]): [string, Origin[]] => [
+        name,
+        origins.map((options) => {
+          const memory = boards.get(boardKeys.originOf(name, options)) as SharedArrayBuffer;
+          const known = before.get(memory);
+          known?.update(options);
+          return known ?? new Origin(options, new Board(memory, this.#row));
+        }),
+      ]),
     );
-    const opened: Listener[] = [];
-    const listeners: Listener[] = [];
-    try {
-      for (const options of config.listen) {
-        // Several may share an address of port 0; each is taken once.
-        const kept = there.get(addressKey(options))?.shift()?.listener;
-        const listener = kept ?? this.#makeListener(options);
-        listeners.push(listener);
-        if (kept !== undefined) continue;
-        await listener.open();
-        opened.push(listener);
+  }
+
+  /** What threads see to in time, unless they have died. */
+  #round(): void {
+    if (this.#fleet === null) return;
+    const now = this.#clock.now();
+    for (const [upstream, origins] of this.#origins) {
+      for (const origin of origins) {
+        if (origin.state !== 'down' || origin.downUntil === 0 || origin.downUntil + ROUND > now) continue;
+        if (!tryAgain(origin, now)) continue;
+        this.say('info', 'origin-up', `${upstream} ${origin.name}: may be tried again`);
+        this.#stir(upstream);
       }
-    } catch (error) {
-      for (const listener of opened) await listener.drain();
-      throw error;
-    }
-    return listeners;
-  }
-
-  #updateUpstreams(before: Config, config: Config): void {
-    const old = this.#upstreams;
-    this.#upstreams = new Map(
-      Object.entries(config.upstreams).map(([name, options]): [string, Upstream] => {
-        const upstream = old.get(name);
-        if (upstream === undefined) return [name, this.#makeUpstream(name, options)];
-        const was = before.upstreams[name];
-        if (!isDeepStrictEqual(was, options)) this.#updateUpstream(upstream, was, options, before.timeouts.drain);
-        return [name, upstream];
-      }),
-    );
-    for (const [name, upstream] of old) {
-      if (this.#upstreams.has(name)) continue;
-      upstream.close(false);
-      this.#retire(upstream, upstream.idle(), before.timeouts.drain, () => upstream.close(true));
     }
   }
 
-  #updateUpstream(upstream: Upstream, was: UpstreamConfig, now: UpstreamConfig, grace: number): void {
-    const there = new Map(upstream.origins.map((origin) => [origin.name, origin]));
-    const origins = now.origins.map((options) => {
-      const origin = there.get(originName(options.address));
-      origin?.update(options);
-      return origin ?? new Origin(options);
-    });
-    const balancer = isDeepStrictEqual(was.balance, now.balance) ? upstream.balancer : this.#makeBalancer(now);
-    for (const origin of upstream.update(now, now, origins, balancer)) {
-      this.#clock.after(
-        Math.min(grace, LONGEST_TIMER),
-        () => {
-          const cut = upstream.pool.cut(origin);
-          if (cut > 0) this.say('warn', 'drain-timeout', `${upstream.name} ${origin.name}: cut ${cut} connections`);
-        },
-        'idle',
-      );
+  /** Gives back what a thread that has died had taken. */
+  #giveBack(thread: number): void {
+    for (const [key, memory] of this.#book.boards) {
+      const board = new Board(memory, this.#row);
+      if (key.startsWith('origin ')) forgetSlots(board, thread);
+      else if (key.startsWith('listener ')) forgetConnections(board, thread);
+      else if (key.startsWith('upstream ')) forgetWaiters(board, thread);
+    }
+    for (const upstream of this.#origins.keys()) this.#stir(upstream);
+  }
+
+  /** Lets the threads look whether somebody who waits can be served now. */
+  #stir(upstream: string): void {
+    const memory = this.#book.boards.get(boardKeys.upstream(upstream));
+    if (memory === undefined) return;
+    const board = new Board(memory, this.#row);
+    const bells = new Bells(this.#bells, this.#row);
+    for (let thread = 0; thread < this.#config.threads; thread++) {
+      Atomics.or(board.words, board.wordOf(thread, 1), CALLS.pass);
+      bells.ring(thread);
     }
   }
-
-  /** Lets what is gone finish, and ends it when the time is up. */
-  #retire(one: Upstream | Listener, peace: Promise<unknown>, grace: number, end: () => void): void {
-    this.#leaving.add(one);
-    const cancel = this.#clock.after(Math.min(grace, LONGEST_TIMER), end, 'idle');
-    peace.then(
-      () => {
-        cancel();
-        this.#leaving.delete(one);
-        if (one instanceof Upstream) one.close(true);
-      },
-      (error: unknown) => this.report(error),
-    );
-  }
-
-  #makeListener(options: Config['listen'][number]): Listener {
-    return new Listener(listenerOptions(options), {
-      clock: this.#clock,
-      wheel: this.#wheel,
-      handle: (exchange) => handle(exchange, this.#rooms),
-      done: (exchange) => this.#logs.done(exchange),
-      refused: (listener, peer, code) => this.say('warn', code, `${listener} turned ${peer} away`),
-      defect: (error) => this.report(error),
-    });
-  }
-
-  #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const [codec] = codecs;
-    const pool = new Pool(
-      options,
-      this.#clock,
-      this.#wheel,
-      (out) => codec.create({}, out, this.#codecLimits),
-      (error) => this.report(error),
-      this.#config.limits.window,
-    );
-    const origins = options.origins.map((origin) => new Origin(origin));
-    return new Upstream(name, options, origins, this.#makeBalancer(options), pool, (origin, why) => {
-      const level = origin.state === 'down' ? 'warn' : 'info';
-      this.say(level, `origin-${origin.state}`, `${name} ${origin.name}: ${why}`);
-    });
-  }
-
-  #makeBalancer({ balance }: UpstreamConfig): Balancer {
-    const kind = findBalancer(balance.name);
-    if (kind === undefined) throw new Error(`no balancer is called ${balance.name}`);
-    return kind.create(balance.options, this.#clock);
-  }
-}
-
-/** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** Applications send more fields than clients do: at least 200. */
-function codecLimits({ limits }: Config): CodecLimits {
-  return { head: limits.answerHead, fields: Math.max(limits.fields, 200) };
-}
-
-function listenerOptions(options: Config['listen'][number]): ListenerOptions {
-  const { name, address, limits, timeouts, keepAlive, trustedProxies } = options;
-  return {
-    name,
-    address,
-    limits: { ...limits, underscores: limits.underscores === 'allow', requests: keepAlive.requests },
-    timeouts,
-    trusted: new Networks(trustedProxies),
-  };
 }

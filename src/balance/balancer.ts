@@ -41,6 +41,8 @@ export interface Balancer {
 export interface BalancerTools {
   /** A number in [0, 1). */
   random(): number;
+  /** The same for all threads of the process, and known to nobody else. */
+  readonly secret?: string;
 }
 
 export interface BalancerKind<Options extends z.ZodObject = z.ZodObject> extends Kind<

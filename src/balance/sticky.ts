@@ -98,7 +98,7 @@ class ByCookie implements Balancer {
 
   constructor(given: Options, tools: BalancerTools) {
     this.key = `cookie:${given.cookie}`;
-    this.#secret = given.secret === '' ? secretOfProcess() : given.secret;
+    this.#secret = given.secret === '' ? (tools.secret ?? secretOfProcess()) : given.secret;
     this.#before = `${given.cookie}=`;
     this.#after = attributes(given);
     this.#strangers = new Tiered('none', (origins) => new RandomTwo(origins, tools));

@@ -7,7 +7,7 @@ interface ProxyOptions {
   readonly from: string;
   readonly to: readonly string[];
   readonly balance: string;
-  readonly threads: number;
+  readonly threads: number | 'auto';
   readonly accessLog: string;
 }
 

@@ -21,7 +21,7 @@ export interface ServeOptions {
 export async function serve(config: Config, { yields, file, watch }: ServeOptions = {}): Promise<boolean> {
   let sluice: Sluice;
   try {
-    sluice = new Sluice(config);
+    sluice = new Sluice(config, {}, { sharing: true });
   } catch (error) {
     return die(EXIT_FAILED, explain(error as NodeJS.ErrnoException));
   }

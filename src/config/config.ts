@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
@@ -46,7 +47,7 @@ export function complete(parsed: Parsed): Config {
     limits: parsed.limits,
     timeouts: { drain },
     headers: parsed.headers,
-    threads: parsed.threads === 'auto' ? 1 : parsed.threads,
+    threads: parsed.threads === 'auto' ? availableParallelism() : parsed.threads,
   });
 }
 

@@ -30,7 +30,6 @@ export const problemCodes = {
   'config/bad-method': 'The method of a route is not one, or never reaches a route.',
   'config/bad-network': 'Not an IP address or network.',
   'config/bad-redirect': 'The target of a redirect is neither a path nor an http(s) URL.',
-  'config/later': 'Something this release does not have yet.',
 
   // One part against another.
   'config/unknown-upstream': 'A route leads to an upstream that does not exist.',

@@ -112,17 +112,10 @@ export const configSchema = z.strictObject({
   headers: headersSchema.prefault({}).describe('Fields that sluice adds by itself.'),
   threads: z
     .union([z.int().min(1).max(1024), z.literal('auto')])
-    .superRefine((given, context) => {
-      if (given === 1) return;
-      context.addIssue({
-        code: 'custom',
-        input: given,
-        message: 'this release runs on one thread: leave `threads` out, or set it to 1',
-        params: { code: 'config/later' },
-      });
-    })
     .default(1)
-    .describe('Threads that serve requests: a number, or `auto` for one per core. This release has one.'),
+    .describe(
+      'Threads that serve requests: a number, or `auto` for one per core. With 1 everything runs in the main thread.',
+    ),
 });
 
 /** The schema's output: defaults filled in, but listeners still apart from what they inherit. */

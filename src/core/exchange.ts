@@ -22,6 +22,8 @@ export interface ClientAddress {
   readonly trusted: boolean;
   /** Whose word about the client before them counts. */
   readonly proxies: Networks;
+  /** The numbers of the listener, see core/meter.ts. */
+  readonly meter: Float64Array;
   /** Field lines that are the same for all requests of the connection; filled by the pass that sends them. */
   lines: string;
 }
@@ -75,6 +77,8 @@ export class Exchange {
   id = '';
   route = '';
   upstream = '';
+  /** The upstream's numbers; `null` when none is asked. */
+  upstreamMeter: Float64Array | null = null;
   origin: Origin | null = null;
   /** How many times an origin was asked or dialled. */
   attempts = 0;
@@ -90,6 +94,8 @@ export class Exchange {
   connected = 0;
   /** When the head of the answer was complete. */
   answered = 0;
+  /** When it was over. */
+  ended = 0;
   /** Body bytes from and to the client, without framing. */
   bytesIn = 0;
   bytesOut = 0;

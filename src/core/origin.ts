@@ -189,6 +189,15 @@ export class Origin {
   }
 }
 
+/** Gives back what a thread that has died held of an origin. */
+export function forgetSlots(board: Board, thread: number): void {
+  const row = board.row(thread);
+  Atomics.sub(board.words, IN_FLIGHT, row[METER.held]);
+  row[METER.held] = 0;
+  row[METER.connections] = 0;
+  row[METER.idle] = 0;
+}
+
 export function originName(address: OriginAddress): string {
   if (address.path !== undefined) return `unix:${address.path}`;
   const host = address.host.toLowerCase();

@@ -432,6 +432,7 @@ export class Connection implements WireOwner, Front {
     this.#exchange = null;
     this.#sink = null;
     exchange.state = 'done';
+    exchange.ended = this.#host.clock.now();
     exchange.carrier = null;
     exchange.bytesOut += this.#writer.bytes;
     this.#host.done(exchange);

@@ -1,10 +1,12 @@
-import { createServer, isIPv6, type Server, Socket } from 'node:net';
+import { type AddressInfo, createServer, isIPv6, type ListenOptions, type Server, Socket } from 'node:net';
 import { chmodSync, unlinkSync } from 'node:fs';
+import { Board, takeOne } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Networks } from '../core/networks.ts';
 import { errorAnswer, phraseOf } from '../core/error-answer.ts';
 import { SluiceError } from '../core/errors.ts';
 import type { ClientAddress, Exchange } from '../core/exchange.ts';
+import { METER } from '../core/meter.ts';
 import { Request } from '../core/request.ts';
 import type { Wheel } from '../core/wheel.ts';
 import { Wire } from '../wire/wire.ts';
@@ -42,6 +44,19 @@ export interface ListenerApp {
   defect(error: unknown): void;
 }
 
+/** How an address is bound. */
+export interface Binding {
+  /** The port that another thread has bound already. */
+  readonly port?: number | undefined;
+  /** Others may listen on the same address: the system spreads connections over them (SO_REUSEPORT). */
+  readonly sharing: boolean;
+  /** The address may be in use by a process that is about to leave. */
+  readonly takeover: boolean;
+}
+
+/** The word of a listener's board that counts its connections in all threads. */
+const CONNECTIONS = 0;
+
 /** The accepting side of libuv's handles, as far as it is used here. */
 interface AcceptHandle {
   onconnection?: (this: unknown, status: number, client: unknown) => void;
@@ -58,6 +73,8 @@ export class Listener implements ConnectionHost {
   draining = false;
   #options: ListenerOptions;
   readonly #app: ListenerApp;
+  /** What the listener's threads share. */
+  readonly board: Board;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   /** Clients that are being told that there is no room. */
@@ -67,7 +84,8 @@ export class Listener implements ConnectionHost {
   #port = 0;
   #empty: (() => void) | null = null;
 
-  constructor(options: ListenerOptions, app: ListenerApp) {
+  constructor(options: ListenerOptions, app: ListenerApp, board: Board = new Board()) {
+    this.board = board;
     this.#options = options;
     this.#app = app;
     this.name = options.name;
@@ -80,15 +98,20 @@ export class Listener implements ConnectionHost {
   }
 
   /** Binds. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
-  async open(): Promise<void> {
+  async open({ port, sharing, takeover }: Binding = { sharing: false, takeover: false }): Promise<void> {
     const { address } = this.#options;
-    if (address.kind === 'unix') await removeStale(address.path);
+    let where: ListenOptions;
+    if (address.kind === 'unix') {
+      await removeStale(address.path);
+      where = { path: address.path };
+    } else {
+      where = { port: port ?? address.port, ...(address.host === '' ? {} : { host: address.host }) };
+      // A shared address can be bound by any number of processes. Whether it is free shows a socket that does not share.
+      if (sharing && port === undefined && !takeover) where.port = await freePort(where);
+      if (sharing) where.reusePort = true;
+    }
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      const where =
-        address.kind === 'unix'
-          ? { path: address.path }
-          : { port: address.port, ...(address.host === '' ? {} : { host: address.host }) };
       this.#server.listen({ ...where, backlog: 4096 }, () => {
         this.#server.off('error', reject);
         // Running out of descriptors ends up here; connections in being are not touched by it.
@@ -164,6 +187,8 @@ export class Listener implements ConnectionHost {
 
   left(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
+    Atomics.sub(this.board.words, CONNECTIONS, 1);
+    this.board.meter[METER.held]--;
     const { address } = connection.client;
     const count = (this.#perAddress.get(address) ?? 1) - 1;
     if (count <= 0) this.#perAddress.delete(address);
@@ -218,10 +243,12 @@ export class Listener implements ConnectionHost {
     // A TCP peer without an address has reset the connection already: it goes the way of any other that breaks.
     const { address, port } = peerOf(peer, this.#options.address.kind === 'unix' ? 'unix:' : 'unknown');
     const { limits } = this;
-    if (this.#connections.size >= limits.connections || this.draining) return this.#noRoom(address);
     // Counted also without a limit: a reload may bring one.
     const count = this.#perAddress.get(address) ?? 0;
-    if (count >= limits.connectionsPerAddress) return this.#noRoom(address);
+    if (count >= limits.connectionsPerAddress || this.draining) return this.#noRoom(address);
+    if (!takeOne(this.board.words, CONNECTIONS, limits.connections)) return this.#noRoom(address);
+    this.board.meter[METER.held]++;
+    this.board.meter[METER.opened]++;
     this.#perAddress.set(address, count + 1);
     const client: ClientAddress = {
       address,
@@ -231,6 +258,7 @@ export class Listener implements ConnectionHost {
       localPort: this.#port,
       trusted: this.#options.trusted.has(address),
       proxies: this.#options.trusted,
+      meter: this.board.meter,
       lines: '',
     };
     const connection = new Connection(this, client, makeWire);
@@ -239,6 +267,7 @@ export class Listener implements ConnectionHost {
   }
 
   #noRoom(address: string): null {
+    this.board.meter[METER.refused]++;
     this.#app.refused(this.name, address, 'too-many-connections');
     return null;
   }
@@ -277,6 +306,25 @@ function peerOf(peer: unknown, nameless: string): { address: string; port: numbe
   if (address === undefined || address === '') return { address: nameless, port: 0 };
   const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
   return { address: plain, port: out.port ?? handle.remotePort ?? 0 };
+}
+
+/** Gives back what a thread that has died held of a listener. */
+export function forgetConnections(board: Board, thread: number): void {
+  const row = board.row(thread);
+  Atomics.sub(board.words, CONNECTIONS, row[METER.held]);
+  row[METER.held] = 0;
+}
+
+/** A port that nobody listens on: the given one, or any for 0. Rejects with the system's error when it is taken. */
+async function freePort(where: ListenOptions): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', reject);
+    probe.listen({ ...where, exclusive: true }, resolve);
+  });
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
 }
 
 /** A socket file that nobody listens on is left over from a crash; one that answers is somebody else's. */

@@ -29,6 +29,7 @@ function complete(): Exchange {
 function lineAt(exchange: Exchange, ms: number, format = textFormat): string {
   const clock = manualClock();
   clock.advance(ms);
+  exchange.ended = clock.now();
   return format(clock)(exchange);
 }
 

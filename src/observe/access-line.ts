@@ -26,7 +26,7 @@ export function textFormat(clock: Clock): AccessFormat {
     const { request } = exchange;
     const line =
       request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
-    const now = clock.now();
+    const now = exchange.ended;
     return (
       `${exchange.remote} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
       `"${field(exchange, names.REFERER)}" "${field(exchange, names.USER_AGENT)}" ${exchange.id || '-'} ` +
@@ -66,7 +66,7 @@ export function jsonFormat(clock: Clock): AccessFormat {
       queue: round(exchange.started, exchange.assigned),
       connect: round(exchange.assigned, exchange.connected),
       first: round(exchange.connected, exchange.answered),
-      total: round(exchange.started, clock.now()),
+      total: round(exchange.started, exchange.ended),
       error: exchange.error || undefined,
       detail: exchange.errorDetail || undefined,
     });

@@ -1,4 +1,4 @@
-import { closeSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from '../core/clock.ts';
 
 /** Characters gathered before a write is started. */
@@ -7,6 +7,8 @@ const BATCH = 65_536;
 const PATIENCE = 250;
 /** Characters that may wait for a disk that is slower than the proxy; beyond that, lines are written synchronously. */
 const MOST_WAITING = 16_777_216;
+/** Bytes that a pipe takes in one piece, whoever else writes to it (PIPE_BUF on Linux; POSIX promises 512). */
+const ATOMIC = 4096;
 /** Milliseconds until a descriptor that takes nothing is asked again. */
 const SLOW = 10;
 /** Something to wait on for a while. */
@@ -27,16 +29,20 @@ export class LogFile {
   #closed = false;
   #failing = false;
   readonly #afterWrite: (() => void)[] = [];
+  /** Most bytes of one write. A file that is appended to takes any number in one piece. */
+  readonly #most: number;
 
   /**
    * @param target `stdout`, `stderr`, or a file's path. Throws the system's error when the file cannot be opened.
    * @param failed hears of the first of several writes that fail; the lines of those are lost
+   * @param sharing other threads write to the same target: their lines must not get into the middle of ours
    */
-  constructor(target: string, clock: Clock, failed: (error: NodeJS.ErrnoException) => void) {
+  constructor(target: string, clock: Clock, failed: (error: NodeJS.ErrnoException) => void, sharing = false) {
     this.#clock = clock;
     this.#failed = failed;
     this.#path = target === 'stdout' || target === 'stderr' ? null : target;
     this.#descriptor = this.#path === null ? (target === 'stdout' ? 1 : 2) : openSync(this.#path, 'a', 0o640);
+    this.#most = sharing && !fstatSync(this.#descriptor).isFile() ? ATOMIC : Infinity;
   }
 
   /** Adds one line, with its line end. */
@@ -77,7 +83,7 @@ export class LogFile {
     this.#waiting = '';
     while (bytes.length > 0) {
       try {
-        bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
+        bytes = bytes.subarray(writeSync(this.#descriptor, this.#piece(bytes)));
       } catch (error) {
         const failure = error as NodeJS.ErrnoException;
         if (failure.code !== 'EAGAIN') return this.#fail(failure);
@@ -108,7 +114,8 @@ export class LogFile {
 
   #write(descriptor: number, bytes: Buffer): void {
     this.#writing = true;
-    write(descriptor, bytes, 0, bytes.length, null, (error, written) => {
+    const piece = this.#piece(bytes);
+    write(descriptor, piece, 0, piece.length, null, (error, written) => {
       if (error === null && written < bytes.length) return this.#write(descriptor, bytes.subarray(written));
       // A pipe that is read slowly, and that somebody has made non-blocking.
       if (error?.code === 'EAGAIN') return void this.#clock.after(SLOW, () => this.#write(descriptor, bytes));
@@ -119,6 +126,13 @@ export class LogFile {
       // Whoever's patience ended during the write waits for nothing else.
       if (this.#waiting.length >= BATCH || this.#cancel === null) this.#start();
     });
+  }
+
+  /** What may be written at once: all, or as many whole lines as fit; a longer line goes alone. */
+  #piece(bytes: Buffer): Buffer {
+    if (bytes.length <= this.#most) return bytes;
+    const end = bytes.lastIndexOf(10, this.#most - 1);
+    return bytes.subarray(0, end >= 0 ? end + 1 : bytes.indexOf(10) + 1 || bytes.length);
   }
 
   /** Tells of the first of several failures in a row: a full disk has many. */

@@ -10,6 +10,8 @@ export class Logs implements Messages {
   readonly #clock: Clock;
   /** The embedding program takes the messages itself. */
   readonly #own: Messages | null;
+  /** Other threads write to the same targets. */
+  readonly #sharing: boolean;
   #options: LogOptions;
   #access: LogFile | null = null;
   #format: AccessFormat;
@@ -17,7 +19,8 @@ export class Logs implements Messages {
   #error: LogFile | null = null;
 
   /** Throws the system's error when a file cannot be opened. */
-  constructor(options: LogOptions, clock: Clock, own: Messages | null) {
+  constructor(options: LogOptions, clock: Clock, own: Messages | null, sharing = false) {
+    this.#sharing = sharing;
     this.#clock = clock;
     this.#own = own;
     this.#options = options;
@@ -84,9 +87,10 @@ export class Logs implements Messages {
 
   #open(target: string): LogFile | null {
     if (target === 'off') return null;
-    return new LogFile(target, this.#clock, (error) => {
+    const failed = (error: Error): void => {
       if (target !== 'stderr') process.stderr.write(`sluice: cannot write ${target}: ${error.message}\n`);
-    });
+    };
+    return new LogFile(target, this.#clock, failed, this.#sharing);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Answer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
+import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
@@ -119,12 +120,15 @@ export class Forwarding implements Applicant, Carrier {
 
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
+    origin.meter[METER.failed]++;
     this.#upstream.health.connectFailed(origin, `${code}: ${detail}`);
     this.#upstream.release(origin);
     this.#lastError = code;
     this.#lastDetail = detail;
     // Nothing was sent: any request may go on to another origin, or wait for one to come back.
-    if (!this.#over) this.#apply();
+    if (this.#over) return;
+    this.#upstream.retried(code);
+    this.#apply();
   }
 
   requestFlushed(): void {
@@ -200,6 +204,7 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     this.#held = null;
     channel?.abandon();
+    if (origin !== null) origin.meter[METER.failed]++;
     if (!this.#over) {
       this.#lastError = code;
       this.#lastDetail = detail;
@@ -210,6 +215,7 @@ export class Forwarding implements Applicant, Carrier {
         exchange.carrier = null;
         exchange.front.truncate();
       } else if (origin !== null && this.#mayRetry(code, origin, channel?.heard === true)) {
+        this.#upstream.retried(this.#fresh ? 'stale-connection' : code);
         this.#upstream.release(origin);
         return this.#apply();
       } else this.#giveUp(code, detail);

@@ -40,6 +40,7 @@ function act(exchange: Exchange, action: RouteAction, rooms: Rooms): void {
     case 'upstream': {
       const upstream = rooms.upstreams.get(action.upstream) as Upstream;
       exchange.upstream = upstream.name;
+      exchange.upstreamMeter = upstream.board.meter;
       if (exchange.request.fields.find(names.MAX_FORWARDS) >= 0 && lastHop(exchange)) {
         return exchange.front.respond(200, 'Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n', '');
       }

@@ -66,12 +66,17 @@ export class Health {
   }
 
   #rested(origin: Origin): void {
-    if (origin.state !== 'down') return;
-    // One more than what is left of earlier requests, which may take hours to end.
-    origin.testing = true;
-    origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
-    if (!origin.turn('down', 'up')) return;
-    origin.since = this.#clock.now();
-    this.#changed(origin, 'may be tried again');
+    if (tryAgain(origin, this.#clock.now())) this.#changed(origin, 'may be tried again');
   }
+}
+
+/** An origin that has rested takes one request; false when it is not resting any more. */
+export function tryAgain(origin: Origin, now: number): boolean {
+  if (origin.state !== 'down') return false;
+  // One more than what is left of earlier requests, which may take hours to end.
+  origin.testing = true;
+  origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
+  if (!origin.turn('down', 'up')) return false;
+  origin.since = now;
+  return true;
 }

@@ -29,13 +29,18 @@ export function isIdempotent(method: string): boolean {
  */
 export class RetryBudget {
   readonly #share: number;
+  readonly #floor: number;
   readonly #clock: Clock;
   #saved = FLOOR;
   #at: number;
 
-  /** @param share retries per request, for example 0.2 */
-  constructor(share: number, clock: Clock) {
+  /**
+   * @param share retries per request, for example 0.2
+   * @param planes threads that share what is always allowed
+   */
+  constructor(share: number, clock: Clock, planes = 1) {
     this.#share = share;
+    this.#floor = FLOOR / planes;
     this.#clock = clock;
     this.#at = clock.now();
   }
@@ -48,7 +53,7 @@ export class RetryBudget {
   /** Whether one more retry is allowed; counts it if so. */
   spend(): boolean {
     const now = this.#clock.now();
-    this.#saved = Math.min(CAP, this.#saved + ((now - this.#at) / 1000) * FLOOR);
+    this.#saved = Math.min(CAP, this.#saved + ((now - this.#at) / 1000) * this.#floor);
     this.#at = now;
     if (this.#saved < 1) return false;
     this.#saved--;

@@ -3,7 +3,7 @@ import type { RequestTarget } from '../codec/codec.ts';
 import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
-import { METER } from '../core/meter.ts';
+import { METER, RETRY_REASONS } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
@@ -90,7 +90,7 @@ export class Upstream {
     this.#clock = pool.clock;
     this.#wheel = pool.wheel;
     this.backlog = new Backlog(options.queue.size, board);
-    this.budget = new RetryBudget(options.retries.budget, pool.clock);
+    this.budget = new RetryBudget(options.retries.budget, pool.clock, board.threads);
     this.health = new Health(options.disableTime, pool.clock, pool.wheel, (origin, why) => {
       log(origin, why);
       this.wake();
@@ -106,7 +106,7 @@ export class Upstream {
   update(options: UpstreamOptions, pool: PoolOptions, origins: readonly Origin[], balancer: Balancer): Origin[] {
     const gone = this.origins.filter((origin) => !origins.includes(origin));
     if (options.retries.budget !== this.options.retries.budget) {
-      this.budget = new RetryBudget(options.retries.budget, this.#clock);
+      this.budget = new RetryBudget(options.retries.budget, this.#clock, this.board.threads);
     }
     this.options = options;
     this.pool.options = pool;
@@ -164,9 +164,17 @@ export class Upstream {
     const ahead = passed ? -1 : this.backlog.earlierThread();
     if (ahead >= 0) return this.#call(ahead, CALLS.look);
     const { first } = this.backlog;
-    if (first === null || !this.#serve()) return;
+    if (first === null || !this.#serve() || this.backlog.total === 0) return;
+    // A call that nobody can use would only come too late, and let somebody overtake.
+    if (!this.origins.some((origin) => origin.state === 'up')) return;
     const next = this.backlog.laterThread(first.ticket);
     if (next >= 0) this.#call(next, CALLS.pass);
+  }
+
+  /** Counts that a request goes on to another attempt. */
+  retried(reason: string): void {
+    const index = (RETRY_REASONS as readonly string[]).indexOf(reason);
+    if (index >= 0) this.board.meter[METER.retries + index]++;
   }
 
   /** Another thread has rung. */

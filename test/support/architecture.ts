@@ -50,12 +50,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     types: ['listen/'],
     node: PURE,
   },
-  control: { from: ['core/'], types: ['config/'], packages: ['chokidar'], node: 'any but sockets' },
+  control: { from: ['core/'], types: ['config/'], packages: ['chokidar', 'zod'], node: 'any but sockets' },
+  threads: {
+    from: ['core/', 'data-plane.ts'],
+    types: ['config/', 'control/', 'observe/'],
+    node: 'any but sockets',
+  },
   config: { from: ['core/', '*/index.ts', '*/options.ts'], packages: ['zod', 'yaml'], node: 'any but sockets' },
 };
 
 /** The files straight below src/ may import everything: they put the rooms together. A folder src/cli/ is part of cli.ts. */
-const COMPOSITION = ['index.ts', 'sluice.ts', 'cli.ts', 'cli/'];
+const COMPOSITION = ['index.ts', 'sluice.ts', 'data-plane.ts', 'cli.ts', 'cli/'];
 
 /** Modules by which a program reaches others, and who may use them. */
 const GUARDED: readonly {
@@ -69,6 +74,7 @@ const GUARDED: readonly {
     where: ['listen/', 'upstream/dial.ts'],
   },
   { modules: ['child_process', 'cluster'], what: 'processes are started', where: ['spawn/'] },
+  { modules: ['worker_threads'], what: 'threads are started', where: ['threads/'] },
 ];
 
 /** Where time, timers and randomness may be touched, beside core/clock.ts, each with its reason. */
@@ -183,7 +189,7 @@ function unknownRoom(name: string): [rule: string, cure: string] {
 
 function timeBreaches(file: string, text: string, seen: readonly Import[]): Breach[] {
   const here = below(file);
-  if (here === 'core/clock.ts' || file in TIME_EXCEPTIONS || COMPOSITION.slice(2).some((path) => matches(path, here)))
+  if (here === 'core/clock.ts' || file in TIME_EXCEPTIONS || COMPOSITION.slice(3).some((path) => matches(path, here)))
     return [];
   const imported = seen
     .filter((one) => !one.typeOnly && TIME_MODULES.includes(one.specifier.replace(/^node:/, '')))

@@ -1,3 +1,4 @@
+import { Board } from '../../src/core/board.ts';
 import { Networks } from '../../src/core/networks.ts';
 import type { ClientAddress, Front } from '../../src/core/exchange.ts';
 import { Exchange } from '../../src/core/exchange.ts';
@@ -12,6 +13,7 @@ function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
     scheme: 'http',
     localPort: 8080,
     trusted: false,
+    meter: new Board().meter,
     lines: '',
     proxies: new Networks([]),
     ...some,

@@ -1,0 +1,432 @@
+import { findBalancer } from './balance/index.ts';
+import type { Balancer } from './balance/balancer.ts';
+import type { CodecLimits } from './codec/codec.ts';
+import { codecs } from './codec/index.ts';
+import type { Config, UpstreamConfig } from './config/config.ts';
+import { boardKeys, type BoardMap } from './control/boards.ts';
+import { addressKey } from './control/plan.ts';
+import { Bells } from './core/bells.ts';
+import { Board } from './core/board.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import type { Exchange } from './core/exchange.ts';
+import { Networks } from './core/networks.ts';
+import { Origin, originName, type OriginOptions } from './core/origin.ts';
+import { Wheel } from './core/wheel.ts';
+import { Listener, type ListenerOptions } from './listen/listener.ts';
+import { Logs } from './observe/logs.ts';
+import { Meters } from './observe/meters.ts';
+import type { Messages } from './observe/messages.ts';
+import type { Hooks } from './proxy/hooks.ts';
+import { handle } from './proxy/proxy.ts';
+import type { Rooms } from './proxy/rooms.ts';
+import { passes } from './rewrite/index.ts';
+import { compile } from './route/table.ts';
+import { Pool } from './upstream/pool.ts';
+import { Upstream } from './upstream/upstream.ts';
+import { isDeepStrictEqual } from 'node:util';
+
+/** What an embedding program may put in place of the real thing. */
+export interface Surroundings {
+  readonly clock?: Clock;
+  readonly hooks?: Hooks | null;
+  /** Takes sluice's own messages, instead of the config's `log.error`. */
+  readonly messages?: Messages;
+}
+
+/** A data plane's place among those of the process. */
+export interface Place {
+  /** From 0. */
+  readonly thread: number;
+  readonly threads: number;
+  readonly bells: SharedArrayBuffer;
+  /** For what clients bring back to any thread: sticky cookies. */
+  readonly secret: string;
+  /** Other threads, or another process, may listen on the same addresses. */
+  readonly sharing: boolean;
+  /** Addresses may be in use by the process whose place this one takes. */
+  readonly takeover: boolean;
+}
+
+/** Where the listeners are, in the config's order; what this plane does not listen on is missing. */
+export type Bound = readonly (BoundListener | null)[];
+
+interface BoundListener {
+  /** 0 for a unix socket. */
+  readonly port: number;
+  /** `http://127.0.0.1:8080`, `unix:/path`. */
+  readonly url: string;
+}
+
+/**
+ * The data plane of one thread: every room that a request comes through, made from a checked config. It owns its sockets,
+ * pools and exchanges, shares the boards with the planes of other threads, and never waits for anybody.
+ */
+export class DataPlane {
+  readonly #clock: Clock;
+  readonly #wheel: Wheel;
+  readonly #logs: Logs;
+  readonly #hooks: Hooks | null;
+  readonly #place: Place;
+  readonly #bells: Bells;
+  #config: Config;
+  #boards: BoardMap;
+  #meters: Meters;
+  /** What new channels let origins send. */
+  #codecLimits: CodecLimits;
+  #rooms: Rooms;
+  /** `null` where another thread listens. */
+  #listeners: (Listener | null)[];
+  #upstreams: ReadonlyMap<string, Upstream>;
+  /** What a reload took out and is still at work: upstreams and listeners that finish what they have. */
+  readonly #leaving = new Set<Upstream | Listener>();
+  #prepared: Prepared | null = null;
+  #closing: Promise<void> | null = null;
+  #cutOff: (() => void) | null = null;
+  /** Nobody wants to wait for what runs. */
+  #atOnce = false;
+
+  /** Throws the system's error when a log file cannot be opened. */
+  constructor(config: Config, boards: BoardMap, place: Place, surroundings: Surroundings = {}) {
+    this.#config = config;
+    this.#boards = boards;
+    this.#place = place;
+    this.#codecLimits = codecLimits(config);
+    this.#clock = surroundings.clock ?? systemClock;
+    this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
+    this.#hooks = surroundings.hooks ?? null;
+    this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null, place.threads > 1);
+    this.#bells = new Bells(place.bells, place.thread);
+    this.#meters = new Meters((key) => this.#board(key));
+    this.#upstreams = new Map(
+      Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
+    );
+    this.#rooms = {
+      clock: this.#clock,
+      wheel: this.#wheel,
+      table: compile(config.routes),
+      passes: passes(config.headers, this.#clock),
+      upstreams: this.#upstreams,
+      hooks: this.#hooks,
+      defect: (error) => this.report(error),
+    };
+    this.#listeners = config.listen.map((options, index) => this.#makeListener(config, options, index));
+    this.#bells.listen(() => this.#rung());
+  }
+
+  /** The upstreams by name, to be looked at: their origins' states and counters, their backlogs. */
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.#upstreams;
+  }
+
+  /**
+   * Binds all listeners, or none: rejects with the system's error of the first that cannot be.
+   *
+   * @param ports where another thread listens already, by listener
+   */
+  async open(ports: readonly number[]): Promise<Bound> {
+    try {
+      for (const [index, listener] of this.#listeners.entries()) await this.#openListener(listener, ports[index]);
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+    return bound(this.#listeners);
+  }
+
+  /**
+   * Does what can fail of going over to another config: binds new listeners and opens log files. Rejects with the
+   * system's error, and then has changed nothing. `commit` or `abort` follows.
+   */
+  async prepare(config: Config, boards: BoardMap, ports: readonly number[]): Promise<Bound> {
+    const before = this.#config.log;
+    const listeners = await this.#openListeners(config, boards, ports);
+    const fresh = listeners.filter((one) => one !== null && !this.#listeners.includes(one)) as Listener[];
+    const undo = async (): Promise<void> => {
+      for (const listener of fresh) await listener.drain();
+    };
+    try {
+      this.#logs.update(config.log);
+    } catch (error) {
+      await undo();
+      throw error;
+    }
+    this.#prepared = {
+      config,
+      boards,
+      listeners,
+      abort: async () => {
+        this.#logs.update(before);
+        await undo();
+      },
+    };
+    return bound(listeners);
+  }
+
+  /**
+   * Goes over to what was prepared while requests are in hand. What did not change is not touched: its connections,
+   * pools, health and queue live on. What is gone takes nothing new and may finish within the old `timeouts.drain`.
+   */
+  commit(): void {
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    if (prepared === null || this.#closing !== null) return;
+    const { config, listeners, boards } = prepared;
+    const before = this.#config;
+    const gone = this.#listeners.filter((one): one is Listener => one !== null && !listeners.includes(one));
+    this.#boards = boards;
+    this.#meters = new Meters((key) => this.#board(key));
+    this.#codecLimits = codecLimits(config);
+    this.#updateUpstreams(before, config);
+    this.#rooms = {
+      ...this.#rooms,
+      table: compile(config.routes),
+      passes: isDeepStrictEqual(before.headers, config.headers)
+        ? this.#rooms.passes
+        : passes(config.headers, this.#clock),
+      upstreams: this.#upstreams,
+    };
+    config.listen.forEach((options, index) => listeners[index]?.update(listenerOptions(options)));
+    this.#listeners = listeners;
+    this.#config = config;
+    for (const upstream of this.#upstreams.values()) upstream.pool.window = config.limits.window;
+    for (const listener of gone)
+      this.#retire(listener, listener.drain(), before.timeouts.drain, () => listener.abort());
+  }
+
+  /** Forgets what was prepared. */
+  async abort(): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    await prepared?.abort();
+  }
+
+  /** Logs a defect that nobody caught. */
+  report(error: unknown): void {
+    this.say('error', 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+
+  /** Says something in sluice's own log. */
+  say: Messages['say'] = (level, code, message) => this.#logs.say(level, code, message);
+
+  /** Writes what the logs still hold and opens their files anew. */
+  reopenLogs(): void {
+    this.#logs.reopen();
+  }
+
+  /**
+   * Stops: no new connections or requests, those in hand may end within `grace` milliseconds, the rest is cut. Calling it
+   * again with 0 cuts at once.
+   */
+  close(grace: number): Promise<void> {
+    if (grace <= 0) {
+      this.#atOnce = true;
+      this.#cutOff?.();
+    }
+    this.#closing ??= this.#drain(grace);
+    return this.#closing;
+  }
+
+  async #drain(grace: number): Promise<void> {
+    await this.abort();
+    const upstreams = [...this.#upstreams.values(), ...[...this.#leaving].filter((one) => one instanceof Upstream)];
+    const listeners = [...this.#listeners, ...this.#leaving].filter((one) => one instanceof Listener);
+    for (const upstream of upstreams) upstream.close(false);
+    const peace = Promise.all(listeners.map((listener) => listener.drain()));
+    const late = new Promise<void>((resolve) => {
+      this.#cutOff = resolve;
+      if (grace <= 0 || this.#atOnce) resolve();
+    });
+    const cancel = grace > 0 && grace < Infinity ? this.#clock.after(grace, () => this.#cutOff?.()) : () => {};
+    await Promise.race([peace, late]);
+    cancel();
+    let cut = 0;
+    for (const listener of listeners) cut += listener.abort();
+    if (cut > 0) this.say('warn', 'drain-timeout', `cut ${cut} connections that did not end in time`);
+    await peace;
+    for (const upstream of upstreams) upstream.close(true);
+    this.#bells.close();
+    this.#wheel.close();
+    await this.#logs.close();
+  }
+
+  /** The listeners of a config in its order: those that are there already, and new ones, bound; or none of them. */
+  async #openListeners(config: Config, boards: BoardMap, ports: readonly number[]): Promise<(Listener | null)[]> {
+    const there = Map.groupBy(
+      this.#listeners.map((listener, index) => ({ listener, key: addressKey(this.#config.listen[index]) })),
+      ({ key }) => key,
+    );
+    const before = this.#boards;
+    const opened: Listener[] = [];
+    const listeners: (Listener | null)[] = [];
+    try {
+      // New listeners count on the new boards.
+      this.#boards = boards;
+      for (const [index, options] of config.listen.entries()) {
+        // Several may share an address of port 0; each is taken once.
+        const kept = there.get(addressKey(options))?.shift();
+        const listener = kept === undefined ? this.#makeListener(config, options, index) : kept.listener;
+        listeners.push(listener);
+        if (kept !== undefined || listener === null) continue;
+        await this.#openListener(listener, ports[index]);
+        opened.push(listener);
+      }
+    } catch (error) {
+      for (const listener of opened) await listener.drain();
+      throw error;
+    } finally {
+      this.#boards = before;
+    }
+    return listeners;
+  }
+
+  async #openListener(listener: Listener | null, port: number | undefined): Promise<void> {
+    const { sharing, takeover } = this.#place;
+    await listener?.open({ port, sharing, takeover });
+  }
+
+  #updateUpstreams(before: Config, config: Config): void {
+    const old = this.#upstreams;
+    this.#upstreams = new Map(
+      Object.entries(config.upstreams).map(([name, options]): [string, Upstream] => {
+        const upstream = old.get(name);
+        if (upstream === undefined) return [name, this.#makeUpstream(name, options)];
+        const was = before.upstreams[name];
+        if (!isDeepStrictEqual(was, options)) this.#updateUpstream(upstream, was, options, before.timeouts.drain);
+        return [name, upstream];
+      }),
+    );
+    for (const [name, upstream] of old) {
+      if (this.#upstreams.has(name)) continue;
+      upstream.close(false);
+      this.#retire(upstream, upstream.idle(), before.timeouts.drain, () => upstream.close(true));
+    }
+  }
+
+  #updateUpstream(upstream: Upstream, was: UpstreamConfig, now: UpstreamConfig, grace: number): void {
+    const there = new Map(upstream.origins.map((origin) => [origin.name, origin]));
+    const origins = now.origins.map((options) => {
+      const origin = there.get(originName(options.address));
+      origin?.update(options);
+      return origin ?? this.#makeOrigin(upstream.name, options);
+    });
+    const balancer = isDeepStrictEqual(was.balance, now.balance) ? upstream.balancer : this.#makeBalancer(now);
+    for (const origin of upstream.update(now, now, origins, balancer)) {
+      this.#clock.after(
+        Math.min(grace, LONGEST_TIMER),
+        () => {
+          const cut = upstream.pool.cut(origin);
+          if (cut > 0) this.say('warn', 'drain-timeout', `${upstream.name} ${origin.name}: cut ${cut} connections`);
+        },
+        'idle',
+      );
+    }
+  }
+
+  /** Lets what is gone finish, and ends it when the time is up. */
+  #retire(one: Upstream | Listener, peace: Promise<unknown>, grace: number, end: () => void): void {
+    this.#leaving.add(one);
+    const cancel = this.#clock.after(Math.min(grace, LONGEST_TIMER), end, 'idle');
+    peace.then(
+      () => {
+        cancel();
+        this.#leaving.delete(one);
+        if (one instanceof Upstream) one.close(true);
+      },
+      (error: unknown) => this.report(error),
+    );
+  }
+
+  /** `null` when another thread has this listener: a unix socket, or any where addresses cannot be shared. */
+  #makeListener(config: Config, options: Config['listen'][number], index: number): Listener | null {
+    const alone = options.address.kind === 'unix' || !this.#place.sharing;
+    if (alone && this.#place.thread > 0) return null;
+    return new Listener(
+      listenerOptions(options),
+      {
+        clock: this.#clock,
+        wheel: this.#wheel,
+        handle: (exchange) => handle(exchange, this.#rooms),
+        done: (exchange) => this.#done(exchange),
+        refused: (listener, peer, code) => this.say('warn', code, `${listener} turned ${peer} away`),
+        defect: (error) => this.report(error),
+      },
+      this.#board(boardKeys.listener(config, index)),
+    );
+  }
+
+  #done(exchange: Exchange): void {
+    this.#meters.done(exchange);
+    this.#logs.done(exchange);
+  }
+
+  #rung(): void {
+    for (const upstream of this.#upstreams.values()) upstream.rung();
+  }
+
+  #makeOrigin(upstream: string, options: OriginOptions): Origin {
+    return new Origin(options, this.#board(boardKeys.originOf(upstream, options)));
+  }
+
+  /** A thing that is on its way out when boards change has none in the new map: it gets one that nobody looks at. */
+  #board(key: string): Board {
+    const memory = this.#boards.get(key);
+    return memory === undefined ? new Board() : new Board(memory, this.#place.thread);
+  }
+
+  #makeUpstream(name: string, options: UpstreamConfig): Upstream {
+    const [codec] = codecs;
+    const pool = new Pool(
+      options,
+      this.#clock,
+      this.#wheel,
+      (out) => codec.create({}, out, this.#codecLimits),
+      (error) => this.report(error),
+      this.#config.limits.window,
+    );
+    const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
+    const log = (origin: Origin, why: string): void => {
+      const level = origin.state === 'down' ? 'warn' : 'info';
+      this.say(level, `origin-${origin.state}`, `${name} ${origin.name}: ${why}`);
+    };
+    const board = this.#board(boardKeys.upstream(name));
+    return new Upstream(name, options, origins, this.#makeBalancer(options), pool, log, board, this.#bells);
+  }
+
+  #makeBalancer({ balance }: UpstreamConfig): Balancer {
+    const kind = findBalancer(balance.name);
+    if (kind === undefined) throw new Error(`no balancer is called ${balance.name}`);
+    const { secret } = this.#place;
+    return kind.create(balance.options, { random: () => this.#clock.random(), secret });
+  }
+}
+
+/** What a plane has ready for another config. */
+interface Prepared {
+  readonly config: Config;
+  readonly boards: BoardMap;
+  readonly listeners: (Listener | null)[];
+  abort(): Promise<void>;
+}
+
+function bound(listeners: readonly (Listener | null)[]): Bound {
+  return listeners.map((listener) => (listener === null ? null : { port: listener.port, url: listener.url }));
+}
+
+/** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Applications send more fields than clients do: at least 200. */
+function codecLimits({ limits }: Config): CodecLimits {
+  return { head: limits.answerHead, fields: Math.max(limits.fields, 200) };
+}
+
+function listenerOptions(options: Config['listen'][number]): ListenerOptions {
+  const { name, address, limits, timeouts, keepAlive, trustedProxies } = options;
+  return {
+    name,
+    address,
+    limits: { ...limits, underscores: limits.underscores === 'allow', requests: keepAlive.requests },
+    timeouts,
+    trusted: new Networks(trustedProxies),
+  };
+}

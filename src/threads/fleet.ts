@@ -1,0 +1,177 @@
+import type { Config } from '../config/config.ts';
+import type { BoardMap } from '../control/boards.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Bound, Place } from '../data-plane.ts';
+import type { Messages } from '../observe/messages.ts';
+import type { Plane } from './plane.ts';
+import { RemotePlane, ThreadGone } from './remote.ts';
+
+/** Milliseconds before a thread that died is started again: at once, then longer each time if it keeps dying. */
+const AGAIN = { first: 100, most: 10_000 };
+/** Milliseconds a thread has to live for its death not to count as "again". */
+const WELL = 60_000;
+
+export type ThreadState = 'starting' | 'serving' | 'dead';
+
+interface Seat {
+  plane: RemotePlane;
+  state: ThreadState;
+  restarts: number;
+  /** Deaths in a row. */
+  deaths: number;
+  since: number;
+}
+
+/** What the fleet needs to know of the one who drives it. */
+export interface FleetOptions {
+  readonly clock: Clock;
+  readonly places: readonly Place[];
+  /** What is in force now: what a new thread begins with. */
+  inForce(): { readonly config: Config; readonly boards: BoardMap };
+  say: Messages['say'];
+  /** A thread is gone: what it held on the boards is to be given back before another one takes its place. */
+  readonly lost: (thread: number) => void;
+}
+
+/** The data planes of a process with several threads, as one. A thread that dies is replaced. */
+export class Fleet implements Plane {
+  readonly #options: FleetOptions;
+  readonly #seats: Seat[];
+  #bound: Bound = [];
+  /** Where the listeners will be after `commit`. */
+  #next: Bound = [];
+  #closing = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#seats = options.places.map((place) => ({
+      plane: this.#start(place),
+      state: 'starting',
+      restarts: 0,
+      deaths: 0,
+      since: options.clock.now(),
+    }));
+  }
+
+  get threads(): readonly { readonly state: ThreadState; readonly restarts: number }[] {
+    return this.#seats;
+  }
+
+  /** The first thread binds; the others join it at the ports it got. */
+  async open(): Promise<Bound> {
+    try {
+      const [first, ...others] = this.#seats;
+      this.#bound = await first.plane.open([]);
+      const ports = portsOf(this.#bound);
+      await Promise.all(others.map(({ plane }) => plane.open(ports)));
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+    for (const seat of this.#seats) seat.state = 'serving';
+    return this.#bound;
+  }
+
+  async prepare(config: Config, boards: BoardMap): Promise<Bound> {
+    const alive = this.#seats.filter(({ state }) => state === 'serving').map(({ plane }) => plane);
+    let bound: Bound | null = null;
+    try {
+      for (const plane of alive) {
+        const own: Bound | null = await spared(plane.prepare(config, boards, portsOf(bound ?? [])));
+        bound ??= own;
+      }
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
+    this.#next = bound ?? this.#bound;
+    return this.#next;
+  }
+
+  async commit(): Promise<void> {
+    this.#bound = this.#next;
+    await this.#all((plane) => plane.commit());
+  }
+
+  async abort(): Promise<void> {
+    await this.#all((plane) => plane.abort());
+  }
+
+  async reopenLogs(): Promise<void> {
+    await this.#all((plane) => plane.reopenLogs());
+  }
+
+  async close(grace: number): Promise<void> {
+    this.#closing = true;
+    await Promise.all(this.#seats.map(({ plane }) => plane.close(grace)));
+  }
+
+  /** Ends one thread as a defect would. For tests of what happens then. */
+  kill(thread: number): Promise<void> {
+    return this.#seats[thread].plane.kill();
+  }
+
+  #start(place: Place): RemotePlane {
+    const { config, boards } = this.#options.inForce();
+    const { say } = this.#options;
+    return new RemotePlane({ config, boards, place }, say, (why) => this.#died(place, why));
+  }
+
+  #died(place: Place, why: string): void {
+    if (this.#closing) return;
+    const { clock, say, lost } = this.#options;
+    const seat = this.#seats[place.thread];
+    seat.state = 'dead';
+    seat.deaths = clock.now() - seat.since < WELL ? seat.deaths + 1 : 1;
+    lost(place.thread);
+    const rest = seat.deaths === 1 ? 0 : Math.min(AGAIN.most, AGAIN.first * 2 ** (seat.deaths - 2));
+    say('error', 'thread-died', `thread ${place.thread}: ${why}; its requests are lost, another one takes its place`);
+    clock.after(rest, () => void this.#replace(place), 'idle');
+  }
+
+  async #replace(place: Place): Promise<void> {
+    if (this.#closing) return;
+    const seat = this.#seats[place.thread];
+    const { clock, say } = this.#options;
+    seat.state = 'starting';
+    seat.since = clock.now();
+    seat.restarts++;
+    const plane = (seat.plane = this.#start(place));
+    try {
+      await plane.open(portsOf(this.#bound));
+      // A reload does not wait for threads that are starting.
+      for (let begun = plane.config; begun !== this.#options.inForce().config;) {
+        const { config, boards } = this.#options.inForce();
+        await plane.prepare(config, boards, portsOf(this.#bound));
+        await plane.commit();
+        begun = config;
+      }
+      seat.state = 'serving';
+      say('info', 'thread-started', `thread ${place.thread} serves again`);
+    } catch (error) {
+      if (error instanceof ThreadGone) return;
+      say('error', 'thread-failed', `thread ${place.thread} cannot serve: ${(error as Error).message}`);
+      await plane.kill();
+    }
+  }
+
+  /** Asks every thread that serves; one that dies meanwhile has no part in it. */
+  async #all(ask: (plane: Plane) => unknown): Promise<void> {
+    const serving = this.#seats.filter(({ state }) => state === 'serving');
+    await Promise.all(serving.map(({ plane }) => spared(Promise.resolve(ask(plane)))));
+  }
+}
+
+function portsOf(bound: Bound): number[] {
+  return bound.map((one) => one?.port ?? 0);
+}
+
+/** The answer, or `null` from a thread that has died: who takes its place begins with what is in force. */
+async function spared<Value>(answer: Promise<Value>): Promise<Value | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ThreadGone) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,225 @@
+/** Several threads behave like one proxy: limits and queues hold for all of them, and one that dies is replaced. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, createServer, request as httpRequest } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import test, { describe, type TestContext } from 'node:test';
+import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { Sluice } from '../../src/sluice.ts';
+import type { Fleet } from '../../src/threads/fleet.ts';
+import { eventually } from '../support/scripted.ts';
+
+interface Running {
+  readonly sluice: Sluice;
+  readonly fleet: Fleet;
+  readonly said: string[];
+  readonly base: string;
+  /** Requests held by all threads at the first origin of `app`. */
+  inFlight(): number;
+}
+
+async function running(t: TestContext, config: ConfigInput): Promise<Running> {
+  const said: string[] = [];
+  const sluice = new Sluice(checked(config), { messages: { say: (...words) => void said.push(words.join(' ')) } });
+  await sluice.open();
+  t.after(() => sluice.close(0));
+  const fleet = sluice.fleet as Fleet;
+  return {
+    sluice,
+    fleet,
+    said,
+    base: sluice.addresses[0],
+    inFlight: () => sluice.origins.get('app')?.[0].inFlight ?? -1,
+  };
+}
+
+function checked(input: ConfigInput): ReturnType<typeof check>['config'] & object {
+  const { config, problems } = check({ log: { access: 'off' }, ...input });
+  if (config === undefined) throw new Error(showProblems(problems));
+  return config;
+}
+
+/** An origin that takes `ms` for each request and knows the most it ever had at once. */
+async function counting(t: TestContext, ms: number) {
+  const seen = { now: 0, most: 0, all: 0, order: [] as string[], url: '' };
+  const server = createServer((request, response) => {
+    seen.most = Math.max(seen.most, ++seen.now);
+    seen.all++;
+    seen.order.push(request.url ?? '');
+    setTimeout(() => {
+      seen.now--;
+      response.end('done');
+    }, ms);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  seen.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return seen;
+}
+
+/** The status, or the error's code. Every request has a connection of its own, so the system spreads them. */
+function ask(base: string, path = '/'): Promise<number | string> {
+  return new Promise((resolve) => {
+    const asked = httpRequest(base + path, { agent: new Agent() }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.complete ? (answer.statusCode ?? 0) : 'cut'));
+      answer.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
+    });
+    asked.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
+    asked.end();
+  });
+}
+
+const listen = '127.0.0.1:0';
+
+describe('threads', () => {
+  test('maxConnections 1 over 4 threads: the origin never sees two at once, and nobody is forgotten', async (t) => {
+    const app = await counting(t, 2);
+    const { base, inFlight } = await running(t, {
+      listen,
+      threads: 4,
+      upstreams: { app: { origins: app.url, maxConnections: 1 } },
+    });
+    const answers = await Promise.all(Array.from({ length: 300 }, () => ask(base)));
+    assert.deepEqual(new Set(answers), new Set([200]));
+    assert.equal(app.most, 1);
+    assert.equal(app.all, 300);
+    assert.equal(inFlight(), 0);
+  });
+
+  test('those who wait are served in the order they came, whichever thread they came by', async (t) => {
+    const order: number[] = [];
+    let release = (): void => {};
+    const server = createServer((request, response) => {
+      const place = Number(request.url?.slice(1));
+      order.push(place);
+      if (place === 0) release = () => response.end();
+      else response.end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { base, sluice } = await running(t, {
+      listen,
+      threads: 4,
+      upstreams: { app: { origins: url, maxConnections: 1 } },
+    });
+    const asked = [ask(base, '/0')];
+    await eventually(() => order.length === 1, 'the first to be at the origin');
+    for (let i = 1; i <= 60; i++) {
+      asked.push(ask(base, `/${i}`));
+      await eventually(() => sluice.waiting('app') === i, `${i} to wait`);
+    }
+    release();
+    assert.deepEqual(new Set(await Promise.all(asked)), new Set([200]));
+    assert.equal(order.length, 61);
+    // A thread that was called a moment too late may let its own go first, once.
+    const overtaken = order.map((one, place) => order.slice(0, place).filter((other) => other > one).length);
+    assert.ok(Math.max(...overtaken) <= 2, order.join(' '));
+    assert.ok(overtaken.filter((count) => count > 0).length <= 6, order.join(' '));
+  });
+
+  test('the bound of the queue holds for all threads together', async (t) => {
+    const app = await counting(t, 300);
+    const { base } = await running(t, {
+      listen,
+      threads: 3,
+      upstreams: { app: { origins: app.url, maxConnections: 1, queue: { size: 5 } } },
+    });
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(base)));
+    assert.equal(answers.filter((status) => status === 200).length, 6, answers.join(' '));
+    assert.equal(answers.filter((status) => status === 503).length, 24);
+  });
+
+  test('limits.connections holds for all threads together', async (t) => {
+    const { base, sluice } = await running(t, {
+      listen,
+      threads: 3,
+      limits: { connections: 10 },
+      routes: [{ respond: { status: 200 } }],
+    });
+    const { port } = new URL(base);
+    const sockets = Array.from({ length: 30 }, () => connect(Number(port), '127.0.0.1'));
+    let turnedAway = 0;
+    for (const socket of sockets) socket.on('data', () => turnedAway++);
+    await eventually(
+      () => turnedAway === 20,
+      () => `${turnedAway} turned away`,
+    );
+    for (const socket of sockets) socket.destroy();
+    await eventually(() => sluice.connections === 0, 'all to be gone');
+    assert.equal(await ask(base), 200);
+  });
+
+  test('a thread that dies takes its requests with it and nothing else, gives back its slots and is replaced', async (t) => {
+    const app = await counting(t, 400);
+    const { base, fleet, said, inFlight } = await running(t, {
+      listen,
+      threads: 2,
+      upstreams: { app: { origins: app.url, maxConnections: 8 } },
+    });
+    const asked = Promise.all(Array.from({ length: 8 }, () => ask(base)));
+    await eventually(() => inFlight() === 8, 'all to be in flight');
+    await fleet.kill(0);
+    const answers = await asked;
+    const lost = answers.filter((answer) => answer !== 200);
+    assert.ok(lost.length < 8, 'those of the other thread were answered');
+    await eventually(() => fleet.threads.every(({ state }) => state === 'serving'), 'the thread to be replaced');
+    assert.equal(inFlight(), 0, 'its slots are free again');
+    assert.ok(
+      said.some((line) => line.startsWith('error thread-died thread 0')),
+      said.join('\n'),
+    );
+    // Both serve: with one connection per request some come to each.
+    assert.deepEqual(new Set(await Promise.all(Array.from({ length: 16 }, () => ask(base)))), new Set([200]));
+  });
+
+  test('whoever waits in a living thread gets the slot that a dead one held', async (t) => {
+    let held = 0;
+    const server = createServer((_, response) => {
+      // The first request is never answered.
+      if (held++ > 0) response.end('done');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { base, fleet, inFlight, sluice } = await running(t, {
+      listen,
+      threads: 2,
+      upstreams: { app: { origins: url, maxConnections: 1 } },
+    });
+    const first = ask(base);
+    await eventually(() => inFlight() === 1, 'one to be in flight');
+    const holder = sluice.holders('app').findIndex((count) => count === 1);
+    const others = Promise.all(Array.from({ length: 12 }, () => ask(base)));
+    await eventually(() => sluice.waiting('app') === 12, 'the others to wait');
+    await fleet.kill(holder);
+    assert.notEqual(await first, 200);
+    const answers = await others;
+    assert.ok(answers.filter((answer) => answer === 200).length > 0, answers.join(' '));
+    assert.equal(inFlight(), 0);
+    assert.equal(sluice.waiting('app'), 0);
+  });
+
+  test('a reload reaches every thread, and a wrong address changes none', async (t) => {
+    const config = (status: number): ConfigInput => ({ listen, threads: 3, routes: [{ respond: { status } }] });
+    const { base, sluice } = await running(t, config(201));
+    assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(base)))), new Set([201]));
+    await sluice.reload(checked(config(202)));
+    assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(base)))), new Set([202]));
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    t.after(() => taken.close());
+    const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+    await assert.rejects(sluice.reload(checked({ ...config(203), listen: [listen, address] })), { code: 'EADDRINUSE' });
+    assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(base)))), new Set([202]));
+  });
+});
