@@ -99,6 +99,12 @@ export class Backlog {
     return before(this.#head(found), this.first.ticket) ? found : -1;
   }
 
+  /** The ticket of the waiter of another thread that is before all of this one's; 0 when there is none. */
+  aheadTicket(): number {
+    const thread = this.earlierThread();
+    return thread < 0 ? 0 : this.#head(thread);
+  }
+
   /** The other thread whose first waiter comes next after this ticket; -1 when there is none. */
   laterThread(ticket: number): number {
     return this.#threadAfter(ticket);

@@ -70,6 +70,8 @@ export class Upstream {
   /** What its threads share. */
   readonly board: Board;
   readonly #bells: Bells;
+  /** Who was ahead of this thread's waiters when it last looked by itself; 0 is nobody. */
+  #ahead = 0;
 
   constructor(
     name: string,
@@ -262,8 +264,11 @@ export class Upstream {
     this.backlog.expire(this.#clock.now());
     if (this.backlog.length === 0) return;
     this.#wheel.arm(this.#expiry, EXPIRY_STEP);
-    // Whoever should have called may have died before it could.
-    if (this.board.threads > 1) this.wake(true);
+    if (this.board.threads === 1) return;
+    // Whoever should have called, or was called, may have died before it could act.
+    const ahead = this.backlog.aheadTicket();
+    this.wake(ahead !== 0 && ahead === this.#ahead);
+    this.#ahead = ahead;
   }
 }
 
