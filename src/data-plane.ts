@@ -10,7 +10,7 @@ import { Board } from './core/board.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { Exchange } from './core/exchange.ts';
 import { Networks } from './core/networks.ts';
-import { Origin, originName, type OriginOptions } from './core/origin.ts';
+import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
 import { Logs } from './observe/logs.ts';
@@ -21,6 +21,7 @@ import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
 import { passes } from './rewrite/index.ts';
 import { compile } from './route/table.ts';
+import type { Waiting } from './upstream/backlog.ts';
 import { Pool } from './upstream/pool.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { isDeepStrictEqual } from 'node:util';
@@ -31,7 +32,12 @@ export interface Surroundings {
   readonly hooks?: Hooks | null;
   /** Takes sluice's own messages, instead of the config's `log.error`. */
   readonly messages?: Messages;
+  /** Hears that an origin has come or gone, instead of sluice's own log. */
+  readonly turned?: Turned;
 }
+
+/** An origin is in another state than before, and why. */
+export type Turned = (upstream: string, origin: string, state: OriginState, why: string) => void;
 
 /** A data plane's place among those of the process. */
 export interface Place {
@@ -66,6 +72,7 @@ export class DataPlane {
   readonly #wheel: Wheel;
   readonly #logs: Logs;
   readonly #hooks: Hooks | null;
+  readonly #turned: Turned;
   readonly #place: Place;
   readonly #bells: Bells;
   #config: Config;
@@ -94,6 +101,7 @@ export class DataPlane {
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#hooks = surroundings.hooks ?? null;
+    this.#turned = surroundings.turned ?? (() => {});
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null, place.threads > 1);
     this.#bells = new Bells(place.bells, place.thread);
     this.#meters = new Meters((key) => this.#board(key));
@@ -198,6 +206,11 @@ export class DataPlane {
     const prepared = this.#prepared;
     this.#prepared = null;
     await prepared?.abort();
+  }
+
+  /** The requests that wait for an upstream in this thread, longest wait first. */
+  waiting(upstream: string, most: number): Waiting[] {
+    return this.#upstreams.get(upstream)?.backlog.list(most) ?? [];
   }
 
   /** Logs a defect that nobody caught. */
@@ -384,10 +397,7 @@ export class DataPlane {
       this.#config.limits.window,
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
-    const log = (origin: Origin, why: string): void => {
-      const level = origin.state === 'down' ? 'warn' : 'info';
-      this.say(level, `origin-${origin.state}`, `${name} ${origin.name}: ${why}`);
-    };
+    const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);
     const board = this.#board(boardKeys.upstream(name));
     return new Upstream(name, options, origins, this.#makeBalancer(options), pool, log, board, this.#bells);
   }

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config/config.ts';
 import { BoardBook, boardKeys } from './control/boards.ts';
+import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
 import { bellMemory, Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { METER } from './core/meter.ts';
 import { forgetSlots, Origin } from './core/origin.ts';
-import { type Bound, DataPlane, type Place, type Surroundings } from './data-plane.ts';
+import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
 import { forgetConnections } from './listen/listener.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import { Fleet } from './threads/fleet.ts';
 import type { Plane } from './threads/plane.ts';
-import { CALLS, forgetWaiters } from './upstream/backlog.ts';
+import { CALLS, forgetWaiters, type Waiting } from './upstream/backlog.ts';
 import { tryAgain } from './upstream/health.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -30,6 +32,12 @@ export interface Standing {
 /** Systems that spread connections over sockets on one address (SO_REUSEPORT, as Node supports it). */
 const SPREADING: readonly string[] = ['linux', 'freebsd', 'aix', 'sunos'];
 
+/** Why an origin is in its state, and since when in wall time. */
+export interface Reason {
+  readonly why: string;
+  readonly at: number;
+}
+
 /** How often the boards are looked after, in milliseconds. */
 const ROUND = 500;
 
@@ -39,6 +47,10 @@ const ROUND = 500;
  */
 export class Sluice {
   readonly #clock: Clock;
+  /** Wall time of the start. */
+  readonly started: number;
+  /** Why each origin is in its state, by upstream and origin. */
+  readonly #reasons = new Map<string, Reason>();
   readonly #logs: Logs | null;
   readonly #messages: Messages;
   readonly #book: BoardBook;
@@ -49,7 +61,12 @@ export class Sluice {
   readonly #fleet: Fleet | null;
   /** The row of the boards that this thread writes. */
   readonly #row: number;
+  /** As it was given. */
+  #given: Config;
+  #overrides = new Overrides();
+  /** What is in force: what was given, with what operators have changed. */
   #config: Config;
+  #loaded: number;
   #bound: Bound = [];
   /** Every upstream's origins as this thread sees them. */
   #origins: ReadonlyMap<string, readonly Origin[]> = new Map();
@@ -60,13 +77,16 @@ export class Sluice {
   /** Throws the system's error when a log file cannot be opened. */
   constructor(config: Config, surroundings: Surroundings = {}, standing: Standing = {}) {
     const { threads } = config;
+    this.#given = config;
     this.#config = config;
     this.#clock = surroundings.clock ?? systemClock;
+    this.started = this.#loaded = this.#clock.wall();
+    const turned: Turned = (...turn) => this.#turned(...turn);
     this.#row = threads > 1 ? threads : 0;
     this.#book = new BoardBook(threads > 1 ? threads + 1 : 1);
     this.#book.use(this.#book.for(config));
     this.#bells = bellMemory(threads + 1);
-    const { bells } = { bells: this.#bells };
+    const bells = this.#bells;
     const sharing = SPREADING.includes(process.platform) && (threads > 1 || standing.sharing === true);
     const secret = randomBytes(32).toString('base64url');
     const places = Array.from({ length: threads }, (_, thread): Place => {
@@ -75,7 +95,7 @@ export class Sluice {
     if (threads === 1) {
       this.#logs = null;
       this.#fleet = null;
-      this.#plane = this.#local = new DataPlane(config, this.#book.boards, places[0], surroundings);
+      this.#plane = this.#local = new DataPlane(config, this.#book.boards, places[0], { ...surroundings, turned });
       this.#messages = this.#local;
     } else {
       this.#local = null;
@@ -87,15 +107,34 @@ export class Sluice {
         places,
         inForce: () => ({ config: this.#config, boards: this.#book.boards }),
         say: this.say,
+        turned,
         lost: (thread) => this.#giveBack(thread),
       });
     }
     this.#look();
   }
 
-  /** The config in force. */
+  /** The config as it was given. */
+  get given(): Config {
+    return this.#given;
+  }
+
+  /** The config in force: what was given, with what operators have changed. */
   get config(): Config {
     return this.#config;
+  }
+
+  /** Wall time since which the given config is in force. */
+  get loaded(): number {
+    return this.#loaded;
+  }
+
+  get overrides(): Overrides {
+    return this.#overrides;
+  }
+
+  get draining(): boolean {
+    return this.#closing !== null;
   }
 
   /** The addresses in use, in the config's order. */
@@ -163,9 +202,36 @@ export class Sluice {
    * @returns what was changed
    */
   reload(config: Config): Promise<Change[]> {
-    const run = this.#reloading.then(() => this.#reload(config));
-    this.#reloading = run.catch(() => {});
-    return run;
+    return this.#inTurn(async () => {
+      if (config.threads !== this.#given.threads) {
+        throw new Error(
+          'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
+        );
+      }
+      const changes = await this.#apply(config, this.#overrides.afterReload());
+      this.#loaded = this.#clock.wall();
+      for (const change of changes) this.say('info', 'reload', showChange(change));
+      this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
+      return changes;
+    });
+  }
+
+  /**
+   * Lays an operator's changes over the config, in all threads. Like a reload it does all or nothing, and waits for its
+   * turn; `change` is called when that has come, and may throw.
+   */
+  override(change: (overrides: Overrides) => Overrides): Promise<Change[]> {
+    return this.#inTurn(() => this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()))));
+  }
+
+  /** The requests that wait for an upstream, longest wait first. */
+  async queue(upstream: string, most: number): Promise<Waiting[]> {
+    return this.#plane.waiting(upstream, most);
+  }
+
+  /** Why an origin is in its state; `undefined` when it has been up from the start. */
+  reason(upstream: string, origin: string): Reason | undefined {
+    return this.#reasons.get(`${upstream} ${origin}`);
   }
 
   /** Logs a defect that nobody caught. */
@@ -196,29 +262,43 @@ export class Sluice {
     return this.#closing;
   }
 
-  async #reload(config: Config): Promise<Change[]> {
-    if (this.#closing !== null) throw new Error('sluice is shutting down: it takes no new config');
-    if (config.threads !== this.#config.threads) {
-      throw new Error(
-        'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
-      );
-    }
+  #inTurn<Value>(run: () => Promise<Value>): Promise<Value> {
+    const turn = this.#reloading.then(() => {
+      if (this.#closing !== null) throw new Error('sluice is shutting down: it takes no new config');
+      return run();
+    });
+    this.#reloading = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Puts another config in force, in all threads; or rejects, and changes nothing. */
+  async #apply(given: Config, overrides: Overrides): Promise<Change[]> {
+    const config = overrides.over(given);
     const changes = plan(this.#config, config);
-    const boards = this.#book.for(config);
-    const bound = await this.#plane.prepare(config, boards, []);
-    this.#logs?.update({ ...config.log, access: 'off' });
-    this.#book.use(boards);
-    this.#config = config;
-    this.#bound = bound;
-    await this.#plane.commit();
-    this.#look();
-    for (const change of changes) this.say('info', 'reload', showChange(change));
-    this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
+    if (!isDeepStrictEqual(config, this.#config)) {
+      const boards = this.#book.for(config);
+      const bound = await this.#plane.prepare(config, boards, []);
+      this.#logs?.update({ ...config.log, access: 'off' });
+      this.#book.use(boards);
+      this.#config = config;
+      this.#bound = bound;
+      await this.#plane.commit();
+      this.#look();
+    }
+    this.#given = given;
+    this.#overrides = overrides;
     return changes;
+  }
+
+  /** An origin has come or gone. */
+  #turned(...[upstream, origin, state, why]: Parameters<Turned>): void {
+    this.#reasons.set(`${upstream} ${origin}`, { why, at: this.#clock.wall() });
+    this.say(state === 'down' ? 'warn' : 'info', `origin-${state}`, `${upstream} ${origin}: ${why}`);
   }
 
   /** Sees the origins of the config in force. */
   #look(): void {
+    for (const key of this.#reasons.keys()) if (!this.#book.boards.has(`origin ${key}`)) this.#reasons.delete(key);
     const { boards } = this.#book;
     const before = new Map([...this.#origins].flatMap(([, list]) => list.map((one) => [one.board.memory, one])));
     this.#origins = new Map(
@@ -234,15 +314,20 @@ export class Sluice {
     );
   }
 
-  /** What threads see to in time, unless they have died. */
+  /** What comes due: operators' changes that end, and what threads see to unless they have died. */
   #round(): void {
+    if (this.#overrides.next <= this.#clock.wall()) {
+      this.override((overrides) => overrides)
+        .then((changes) => changes.forEach((change) => this.say('info', 'override-ended', showChange(change))))
+        .catch((error: unknown) => this.report(error));
+    }
     if (this.#fleet === null) return;
     const now = this.#clock.now();
     for (const [upstream, origins] of this.#origins) {
       for (const origin of origins) {
-        if (origin.state !== 'down' || origin.downUntil === 0 || origin.downUntil + ROUND > now) continue;
+        if (!origin.resting || origin.downUntil + ROUND > now) continue;
         if (!tryAgain(origin, now)) continue;
-        this.say('info', 'origin-up', `${upstream} ${origin.name}: may be tried again`);
+        this.#turned(upstream, origin.name, origin.state, 'may be tried again');
         this.#stir(upstream);
       }
     }

@@ -49,6 +49,8 @@ test('the least config, with everything filled in', () => {
         retries: { count: 1, budget: 0.2, buffer: 65_536 },
         timeouts: { connect: 3000, firstByte: 60_000, idle: 60_000 },
         keepAlive: { idle: 4000, maxIdle: 128, maxAge: 3_600_000, maxRequests: 100_000 },
+        maxInFlight: Infinity,
+        slowStart: 0,
         disableTime: { first: 1000, most: 30_000 },
         host: 'pass',
       },

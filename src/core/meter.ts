@@ -29,6 +29,8 @@ export const METER = {
   ejections: 16,
   /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`. */
   retries: 17,
+  /** Clock time since which this thread's first waiter waits; 0 when nobody does. */
+  oldest: 25,
   /** Four histograms, see `Histogram`. */
   total: 28,
   first: 45,

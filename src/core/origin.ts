@@ -25,6 +25,8 @@ export interface OriginOptions {
   readonly backup?: boolean;
   /** Requests in flight at once; default no limit. */
   readonly maxConnections?: number;
+  /** An operator has taken it out of service: it finishes what it has. */
+  readonly drained?: boolean;
 }
 
 /** The shared words of an origin's board. */
@@ -33,6 +35,7 @@ const IN_FLIGHT = 1;
 const SLOTS = 2;
 const FAILURES = 3;
 const TESTING = 4;
+const FAILING = 5;
 /** Its shared points in time. */
 const DOWN_UNTIL = 0;
 const SINCE = 1;
@@ -54,7 +57,10 @@ export class Origin {
   readonly name: string;
   readonly url: string;
   readonly address: OriginAddress;
+  /** The share in force: less than `fullWeight` while it starts slowly. Balancers go by this one. */
   weight: number;
+  /** The share it is configured with. */
+  fullWeight: number;
   backup: boolean;
   maxConnections: number;
   readonly board: Board;
@@ -71,24 +77,28 @@ export class Origin {
     this.#words = board.words;
     this.#stamps = board.stamps;
     this.meter = board.meter;
-    this.weight = options.weight ?? 1;
+    this.weight = this.fullWeight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
-    if (Atomics.load(this.#words, TESTING) === 0) this.resize(this.maxConnections);
+    if (!this.testing) this.resize(this.maxConnections);
+    if (options.drained === true) this.state = 'draining';
   }
 
   /** Takes over what may change while it runs; name and address are what it is. */
   update(options: OriginOptions): void {
-    this.weight = options.weight ?? 1;
+    this.weight = this.fullWeight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
     if (!this.testing) this.resize(this.maxConnections);
+    if (options.drained === true) this.state = 'draining';
+    else if (this.state === 'draining') this.state = 'up';
   }
 
   get state(): OriginState {
     const words = this.#words;
     switch (Atomics.load(words, STATE)) {
       case UP:
+        if (Atomics.load(words, FAILING) !== 0) return 'down';
         return Atomics.load(words, IN_FLIGHT) < Atomics.load(words, SLOTS) ? 'up' : 'full';
       case DOWN:
         return 'down';
@@ -138,6 +148,20 @@ export class Origin {
 
   set testing(on: boolean) {
     Atomics.store(this.#words, TESTING, on ? 1 : 0);
+  }
+
+  /** The active check says that it cannot serve, or has not said yet that it can. */
+  get failing(): boolean {
+    return Atomics.load(this.#words, FAILING) !== 0;
+  }
+
+  set failing(failing: boolean) {
+    Atomics.store(this.#words, FAILING, failing ? 1 : 0);
+  }
+
+  /** It rests after failures, until `downUntil`. */
+  get resting(): boolean {
+    return Atomics.load(this.#words, STATE) === DOWN;
   }
 
   /** Clock time until which a `down` origin is left alone. */

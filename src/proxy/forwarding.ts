@@ -105,6 +105,15 @@ export class Forwarding implements Applicant, Carrier {
     this.#carry(channel);
   }
 
+  get since(): number {
+    return this.#exchange.started;
+  }
+
+  show(): ReturnType<Waiter['show']> {
+    const { id, request, remote } = this.#exchange;
+    return { id, method: request.method, host: request.host, target: request.target, client: remote };
+  }
+
   expired(): void {
     this.#giveUp('backlog-timeout', this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`);
   }

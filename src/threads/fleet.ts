@@ -1,7 +1,8 @@
 import type { Config } from '../config/config.ts';
 import type { BoardMap } from '../control/boards.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Bound, Place } from '../data-plane.ts';
+import type { Waiting } from '../upstream/backlog.ts';
+import type { Bound, Place, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
 import type { Plane } from './plane.ts';
 import { RemotePlane, ThreadGone } from './remote.ts';
@@ -28,7 +29,8 @@ export interface FleetOptions {
   readonly places: readonly Place[];
   /** What is in force now: what a new thread begins with. */
   inForce(): { readonly config: Config; readonly boards: BoardMap };
-  say: Messages['say'];
+  readonly say: Messages['say'];
+  readonly turned: Turned;
   /** A thread is gone: what it held on the boards is to be given back before another one takes its place. */
   readonly lost: (thread: number) => void;
 }
@@ -106,6 +108,14 @@ export class Fleet implements Plane {
     await Promise.all(this.#seats.map(({ plane }) => plane.close(grace)));
   }
 
+  async waiting(upstream: string, most: number): Promise<Waiting[]> {
+    const lists = await this.#all((plane) => plane.waiting(upstream, most));
+    return lists
+      .flat()
+      .toSorted((a, b) => a.since - b.since)
+      .slice(0, most);
+  }
+
   /** Ends one thread as a defect would. For tests of what happens then. */
   kill(thread: number): Promise<void> {
     return this.#seats[thread].plane.kill();
@@ -113,8 +123,8 @@ export class Fleet implements Plane {
 
   #start(place: Place): RemotePlane {
     const { config, boards } = this.#options.inForce();
-    const { say } = this.#options;
-    return new RemotePlane({ config, boards, place }, say, (why) => this.#died(place, why));
+    const { say, turned } = this.#options;
+    return new RemotePlane({ config, boards, place }, { say, turned, died: (why) => this.#died(place, why) });
   }
 
   #died(place: Place, why: string): void {
@@ -156,9 +166,10 @@ export class Fleet implements Plane {
   }
 
   /** Asks every thread that serves; one that dies meanwhile has no part in it. */
-  async #all(ask: (plane: Plane) => unknown): Promise<void> {
+  async #all<Value>(ask: (plane: RemotePlane) => Promise<Value>): Promise<Value[]> {
     const serving = this.#seats.filter(({ state }) => state === 'serving');
-    await Promise.all(serving.map(({ plane }) => spared(Promise.resolve(ask(plane)))));
+    const answers = await Promise.all(serving.map(({ plane }) => spared(ask(plane))));
+    return answers.filter((answer) => answer !== null) as Value[];
   }
 }
 

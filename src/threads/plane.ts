@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { BoardMap } from '../control/boards.ts';
-import type { Bound, Place } from '../data-plane.ts';
+import type { Waiting } from '../upstream/backlog.ts';
+import type { Bound, Place, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
 
 /** A data plane as the control plane drives it, whichever thread it is in. `src/data-plane.ts` tells what each does. */
@@ -11,6 +12,7 @@ export interface Plane {
   abort(): Promise<void>;
   reopenLogs(): void | Promise<void>;
   close(grace: number): Promise<void>;
+  waiting(upstream: string, most: number): Waiting[] | Promise<Waiting[]>;
 }
 
 /** What a thread is started with. */
@@ -31,7 +33,8 @@ export interface Call {
 export type Saying =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure }
-  | { readonly kind: 'say'; readonly words: Parameters<Messages['say']> };
+  | { readonly kind: 'say'; readonly words: Parameters<Messages['say']> }
+  | { readonly kind: 'turned'; readonly turn: Parameters<Turned> };
 
 /** An error on its way between threads: cloning one keeps its text only, and the code is what decides. */
 export interface Failure {

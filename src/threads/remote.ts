@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { BoardMap } from '../control/boards.ts';
-import type { Bound } from '../data-plane.ts';
+import type { Bound, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
+import type { Waiting } from '../upstream/backlog.ts';
 import { type Call, fromFailure, type Plane, type Saying, type ThreadStart } from './plane.ts';
 
 /** A thread has ended while something was asked of it. */
@@ -10,7 +11,15 @@ export class ThreadGone extends Error {
   readonly code = 'thread-died';
 }
 
-interface Waiting {
+/** Who hears what a thread says by itself. */
+export interface Listening {
+  readonly say: Messages['say'];
+  readonly turned: Turned;
+  /** Hears, once, why the thread has ended by itself. */
+  readonly died: (why: string) => void;
+}
+
+interface Asked {
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -22,18 +31,18 @@ export class RemotePlane implements Plane {
   /** What the thread has begun with. */
   readonly config: Config;
   readonly #worker: Worker;
-  readonly #calls = new Map<number, Waiting>();
+  readonly #calls = new Map<number, Asked>();
   #ids = 0;
   #why: string | null = null;
   /** The thread has ended, or is being ended. */
   over = false;
 
-  /** @param died hears, once, why the thread has ended by itself */
-  constructor(start: ThreadStart, say: Messages['say'], died: (why: string) => void) {
+  constructor(start: ThreadStart, { say, turned, died }: Listening) {
     this.config = start.config;
     this.#worker = new Worker(SCRIPT, { workerData: start, name: `sluice ${start.place.thread}` });
     this.#worker.on('message', (saying: Saying) => {
       if (saying.kind === 'say') return say(...saying.words);
+      if (saying.kind === 'turned') return turned(...saying.turn);
       const waiting = this.#calls.get(saying.id);
       this.#calls.delete(saying.id);
       if (saying.kind === 'result') waiting?.resolve(saying.value);
@@ -68,6 +77,10 @@ export class RemotePlane implements Plane {
 
   async reopenLogs(): Promise<void> {
     await this.#call('reopenLogs');
+  }
+
+  waiting(upstream: string, most: number): Promise<Waiting[]> {
+    return this.#call('waiting', upstream, most) as Promise<Waiting[]>;
   }
 
   /** Ends the thread as well. */

@@ -13,6 +13,7 @@ let failure: unknown;
 try {
   plane = new DataPlane(config, boards, place, {
     messages: { say: (...words) => say({ kind: 'say', words }) },
+    turned: (...turn) => say({ kind: 'turned', turn }),
   });
 } catch (error) {
   // Told as the failure of the first call: that is who can do something about it.

@@ -16,6 +16,8 @@ function waiter(name: number, deadline = Infinity, expired: (self: Named) => voi
     waiting: false,
     ticket: 0,
     picky: false,
+    since: 1,
+    show: () => ({ id: String(name), method: 'GET', host: '', target: '/', client: '' }),
     expired() {
       expired(this);
     },

@@ -10,10 +10,25 @@ export interface Waiter {
   ticket: number;
   /** Clock time at which it gives up. */
   deadline: number;
+  /** Clock time since which it is here. */
+  readonly since: number;
+  /** For operators. */
+  show(): Omit<Waiting, 'since' | 'deadline'>;
   /** It has excluded origins by trying them: when it cannot be served, the next in line may. */
   readonly picky: boolean;
   /** Time is up. */
   expired(): void;
+}
+
+/** A request that waits, as operators see it. Clock times. */
+export interface Waiting {
+  readonly id: string;
+  readonly method: string;
+  readonly host: string;
+  readonly target: string;
+  readonly client: string;
+  readonly since: number;
+  readonly deadline: number;
 }
 
 /** The shared words of an upstream's board. */
@@ -80,6 +95,15 @@ export class Backlog {
     Atomics.sub(this.#words, WAITING, 1);
   }
 
+  /** The first of those who wait in this thread. */
+  list(most: number): Waiting[] {
+    const list: Waiting[] = [];
+    for (let one = this.first; one !== null && list.length < most; one = one.nextWaiter) {
+      list.push({ ...one.show(), since: one.since, deadline: one.deadline });
+    }
+    return list;
+  }
+
   /** Ends the waiting of all whose time is up. Deadlines need not be in order: each request brings its own. */
   expire(now: number): void {
     const late: Waiter[] = [];
@@ -123,6 +147,7 @@ export class Backlog {
 
   #lead(waiter: Waiter | null): void {
     this.first = waiter;
+    this.#board.meter[METER.oldest] = waiter?.since ?? 0;
     Atomics.store(this.#words, this.#board.wordOf(this.#board.thread, HEAD), waiter?.ticket ?? 0);
   }
 
@@ -151,6 +176,7 @@ export function forgetWaiters(board: Board, thread: number): void {
   const row = board.row(thread);
   Atomics.sub(board.words, WAITING, row[METER.waiting]);
   row[METER.waiting] = 0;
+  row[METER.oldest] = 0;
   Atomics.store(board.words, board.wordOf(thread, HEAD), 0);
   Atomics.store(board.words, board.wordOf(thread, CALL), 0);
 }

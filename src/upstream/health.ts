@@ -72,7 +72,7 @@ export class Health {
 
 /** An origin that has rested takes one request; false when it is not resting any more. */
 export function tryAgain(origin: Origin, now: number): boolean {
-  if (origin.state !== 'down') return false;
+  if (!origin.resting) return false;
   // One more than what is left of earlier requests, which may take hours to end.
   origin.testing = true;
   origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));

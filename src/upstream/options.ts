@@ -143,6 +143,18 @@ export type OriginInput =
 /** Everything about an upstream but its origins and its balancer, which config/schema.ts adds. */
 export const upstreamShape = {
   maxConnections: count(`${maxConnections} Each origin may have its own.`, 'off', { least: 1 }),
+  maxInFlight: count(
+    'Most requests in flight at all origins of the upstream together; others wait in the queue.',
+    'off',
+    {
+      least: 1,
+    },
+  ),
+  slowStart: duration(
+    'How long an origin that is added, or back after a failure, takes to get its full share of the load; 0: at once.',
+    0,
+    { off: false },
+  ),
   queue: queueSchema.prefault({}).describe('Requests that wait because all origins are busy or down.'),
   retries: retriesSchema.prefault({}).describe('Asking again after a failure.'),
   timeouts: originTimeoutsSchema.prefault({}).describe('How long an origin may take.'),

@@ -31,6 +31,10 @@ export interface UpstreamOptions {
     readonly buffer: number;
   };
   readonly disableTime: RestOptions;
+  /** Requests in flight at all origins together. */
+  readonly maxInFlight: number;
+  /** Milliseconds over which an origin that has come, or come back, gets its share of the load. */
+  readonly slowStart: number;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
 }
@@ -67,6 +71,7 @@ export class Upstream {
   /** Weakly, because a request may still be on its way to an origin that is gone. */
   readonly #targets = new WeakMap<Origin, RequestTarget>();
   readonly #expiry: Timer;
+  readonly #ramp: Timer;
   /** What its threads share. */
   readonly board: Board;
   readonly #bells: Bells;
@@ -98,6 +103,7 @@ export class Upstream {
       this.wake();
     });
     this.#expiry = new Timer(() => this.#expire());
+    this.#ramp = new Timer(() => this.#raise());
     this.#adopt(origins);
   }
 
@@ -107,6 +113,8 @@ export class Upstream {
    */
   update(options: UpstreamOptions, pool: PoolOptions, origins: readonly Origin[], balancer: Balancer): Origin[] {
     const gone = this.origins.filter((origin) => !origins.includes(origin));
+    const now = this.#clock.now();
+    for (const origin of origins) if (!this.origins.includes(origin) && origin.since === 0) origin.since = now;
     if (options.retries.budget !== this.options.retries.budget) {
       this.budget = new RetryBudget(options.retries.budget, this.#clock, this.board.threads);
     }
@@ -230,6 +238,7 @@ export class Upstream {
     this.backlog.expire(Infinity);
     this.health.close();
     this.#wheel.drop(this.#expiry);
+    this.#wheel.drop(this.#ramp);
   }
 
   #adopt(origins: readonly Origin[]): void {
@@ -241,7 +250,31 @@ export class Upstream {
       const own = host !== 'pass' && host !== 'origin';
       this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
     }
+    for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
+    this.#wheel.drop(this.#ramp);
+    this.#weigh();
     this.balancer.update(origins);
+    if (this.options.slowStart > 0) this.#wheel.arm(this.#ramp, this.options.slowStart / RAMP_STEPS);
+  }
+
+  /** Goes on with the slow start of origins, wherever they were found to be back. */
+  #raise(): void {
+    if (this.#weigh()) this.balancer.update(this.origins);
+    this.#wheel.arm(this.#ramp, this.options.slowStart / RAMP_STEPS);
+  }
+
+  /** Sets the weights that are in force now; tells whether one is another than before. */
+  #weigh(): boolean {
+    const { slowStart } = this.options;
+    const now = this.#clock.now();
+    let changed = false;
+    for (const origin of this.origins) {
+      const weight = origin.fullWeight * warmth(origin.since, now, slowStart);
+      if (weight === origin.weight) continue;
+      origin.weight = weight;
+      changed = true;
+    }
+    return changed;
   }
 
   /** A slot for the applicant. Asks again when another thread has taken the slot that was just seen free. */
@@ -253,11 +286,18 @@ export class Upstream {
   }
 
   #pick(applicant: Applicant): Origin | undefined {
+    if (this.options.maxInFlight !== Infinity && this.#inFlight() >= this.options.maxInFlight) return undefined;
     applicant.backups = false;
     const origin = this.balancer.pick(applicant);
     if (origin !== undefined || !this.#hasBackups) return origin;
     applicant.backups = true;
     return this.balancer.pick(applicant);
+  }
+
+  #inFlight(): number {
+    let sum = 0;
+    for (const origin of this.origins) sum += origin.inFlight;
+    return sum;
   }
 
   #expire(): void {
@@ -270,6 +310,15 @@ export class Upstream {
     this.wake(ahead !== 0 && ahead === this.#ahead);
     this.#ahead = ahead;
   }
+}
+
+/** Steps in which a slow start goes up. */
+const RAMP_STEPS = 10;
+
+/** The share of its weight that an origin has `now`, when it came at `since` and starts slowly; 0 is from the beginning. */
+export function warmth(since: number, now: number, slowStart: number): number {
+  if (slowStart <= 0 || since === 0 || now - since >= slowStart) return 1;
+  return Math.max(1, Math.ceil(((now - since) / slowStart) * RAMP_STEPS)) / RAMP_STEPS;
 }
 
 /** Whether the origin could serve the applicant once it is free or back: waiting makes sense. */

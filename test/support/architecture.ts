@@ -53,7 +53,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   control: { from: ['core/'], types: ['config/'], packages: ['chokidar', 'zod'], node: 'any but sockets' },
   threads: {
     from: ['core/', 'data-plane.ts'],
-    types: ['config/', 'control/', 'observe/'],
+    types: ['config/', 'control/', 'observe/', 'upstream/'],
     node: 'any but sockets',
   },
   config: { from: ['core/', '*/index.ts', '*/options.ts'], packages: ['zod', 'yaml'], node: 'any but sockets' },
