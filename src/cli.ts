@@ -37,13 +37,14 @@ program
   .description('run a config until SIGTERM or SIGINT')
   .argument('[file]', 'TypeScript, JavaScript, YAML or JSON; default: sluice.config.* in this folder')
   .option('--watch', 'read the config again when its file changes')
+  .option('--takeover', 'take the place of the sluice that listens on the same ports: it drains and ends (Linux)')
   .addHelpText(
     'after',
     '\nSignals: SIGHUP reads the config again · SIGUSR1 opens the log files anew · SIGTERM, SIGINT drain and end (twice: at once).',
   )
-  .action(async (file, { watch }) => {
+  .action(async (file, { watch, takeover }) => {
     const { run } = await import('./cli/run.ts');
-    await run(file, watch === true);
+    await run(file, { watch: watch === true, takeover: takeover === true });
   });
 
 program

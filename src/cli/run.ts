@@ -5,9 +5,12 @@ import { answerToOwnName } from './own-name.ts';
 import { serve } from './serve.ts';
 
 /** `sluice run [FILE]` */
-export async function run(file: string | undefined, watch: boolean): Promise<void> {
+export async function run(
+  file: string | undefined,
+  options: { readonly watch: boolean; readonly takeover: boolean },
+): Promise<void> {
   const { config, name } = await read(file);
-  await serve(config, { file: name, watch });
+  await serve(config, { file: name, ...options });
 }
 
 /** `sluice check [FILE]` */

@@ -1,8 +1,9 @@
 import type { Config } from '../config/config.ts';
 import { Sluice } from '../sluice.ts';
-import { die, EXIT_FAILED } from './exit.ts';
+import { die, EXIT_FAILED, EXIT_USAGE } from './exit.ts';
 import { explain } from './explain.ts';
 import { reloadOn } from './reload.ts';
+import { predecessors } from './takeover.ts';
 
 export interface ServeOptions {
   /** Give up quietly when the port is taken. */
@@ -11,6 +12,8 @@ export interface ServeOptions {
   readonly file?: string;
   /** Read it again when it changes. */
   readonly watch?: boolean;
+  /** Take the place of a process that listens on the same ports. */
+  readonly takeover?: boolean;
 }
 
 /**
@@ -18,10 +21,11 @@ export interface ServeOptions {
  *
  * @returns false when the port was taken and `yields` was set
  */
-export async function serve(config: Config, { yields, file, watch }: ServeOptions = {}): Promise<boolean> {
+export async function serve(config: Config, { yields, file, watch, takeover }: ServeOptions = {}): Promise<boolean> {
+  const before = takeover === true ? await findPredecessors(config) : [];
   let sluice: Sluice;
   try {
-    sluice = new Sluice(config, {}, { sharing: true });
+    sluice = new Sluice(config, {}, { sharing: true, takeover: before.length > 0 });
   } catch (error) {
     return die(EXIT_FAILED, explain(error as NodeJS.ErrnoException));
   }
@@ -37,8 +41,34 @@ export async function serve(config: Config, { yields, file, watch }: ServeOption
   // A defect must not take everybody's connections with it. It is logged loudly, and the one request fails.
   process.on('uncaughtException', (error) => sluice.report(error));
   process.on('unhandledRejection', (error) => sluice.report(error));
+  for (const pid of before) end(pid);
   for (const line of greeting(config, sluice.addresses)) process.stderr.write(`sluice: ${line}\n`);
   return true;
+}
+
+/** Whoever is to leave; none is no fault, so that a unit can always say --takeover. */
+async function findPredecessors(config: Config): Promise<number[]> {
+  if (process.platform !== 'linux') die(EXIT_USAGE, '--takeover works on Linux only: stop the old process, then start');
+  const unix = config.listen.find(({ address }) => address.kind === 'unix');
+  if (unix !== undefined) {
+    die(
+      EXIT_USAGE,
+      `--takeover cannot share ${unix.name}: a unix socket has one owner. Stop the old process, then start`,
+    );
+  }
+  const found = await predecessors(config);
+  if (found.length === 0) process.stderr.write('sluice: nobody to take over from, so this is a plain start\n');
+  return found;
+}
+
+/** It drains and ends. Connections come to us from now on. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+    process.stderr.write(`sluice: took over from process ${pid}, which finishes what it has\n`);
+  } catch (error) {
+    process.stderr.write(`sluice: cannot end process ${pid}: ${(error as Error).message}\n`);
+  }
 }
 
 function answerSignals(sluice: Sluice): void {

@@ -44,6 +44,9 @@ export interface ListenerApp {
   defect(error: unknown): void;
 }
 
+/** Milliseconds in which clients that have connected already are taken in before a listener ends. */
+const LAST_LOOK = 20;
+
 /** How an address is bound. */
 export interface Binding {
   /** The port that another thread has bound already. */
@@ -60,6 +63,7 @@ const CONNECTIONS = 0;
 /** The accepting side of libuv's handles, as far as it is used here. */
 interface AcceptHandle {
   onconnection?: (this: unknown, status: number, client: unknown) => void;
+  listen?(backlog: number): number;
 }
 
 /** One socket that accepts clients, and the connections that came by it. */
@@ -82,6 +86,7 @@ export class Listener implements ConnectionHost {
   readonly #perAddress = new Map<string, number>();
   readonly #requests: Request[] = [];
   #port = 0;
+  #sharing = false;
   #empty: (() => void) | null = null;
 
   constructor(options: ListenerOptions, app: ListenerApp, board: Board = new Board()) {
@@ -100,6 +105,7 @@ export class Listener implements ConnectionHost {
   /** Binds. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
   async open({ port, sharing, takeover }: Binding = { sharing: false, takeover: false }): Promise<void> {
     const { address } = this.#options;
+    this.#sharing = sharing;
     let where: ListenOptions;
     if (address.kind === 'unix') {
       await removeStale(address.path);
@@ -151,6 +157,7 @@ export class Listener implements ConnectionHost {
 
   /** Accepts nobody any more, lets exchanges finish; resolves when the last connection is gone. */
   async drain(): Promise<void> {
+    if (this.#sharing) await this.#emptyQueue();
     this.draining = true;
     for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
@@ -214,6 +221,18 @@ export class Listener implements ConnectionHost {
       if (status < 0) this.#app.defect(new SluiceError('internal', `accept failed: ${status}`));
       else this.#acceptHandle(client);
     };
+  }
+
+  /**
+   * Takes in who has connected already before a shared address is given up: the system resets those who still wait in the
+   * queue of a socket that closes, although another process listens on the same address. The queue is made as short as
+   * it gets, so that hardly anybody comes in between the last look at it and the end.
+   */
+  async #emptyQueue(): Promise<void> {
+    const handle = (this.#server as Server & { _handle?: AcceptHandle | null })._handle;
+    handle?.listen?.(0);
+    await new Promise<void>((resolve) => this.clock.after(LAST_LOOK, resolve));
+    await new Promise<void>((resolve) => this.clock.soon(resolve));
   }
 
   #acceptHandle(client: unknown): void {
