@@ -13,7 +13,7 @@ import { showServer, type DnsServer } from './server.ts';
 const MOST_STRAYS = 16;
 
 /** Nobody could answer. The message says who was asked and what came. */
-export class DnsFailure extends Error {}
+class DnsFailure extends Error {}
 
 /** Questions that are under way at a time; others wait. Each has a socket. */
 const MOST_AT_ONCE = 64;

@@ -12,7 +12,7 @@ const UDP_SIZE = 1232;
 const LONGEST_CHAIN = 16;
 
 /** SRV records of one name that are looked at; each may need a question of its own. */
-export const MOST_TARGETS = 256;
+const MOST_TARGETS = 256;
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 

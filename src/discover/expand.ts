@@ -13,7 +13,7 @@ export type Known = ReadonlyMap<string, readonly Found[]>;
 const HARDLY = 0.01;
 
 /** The name that has to be resolved before this origin can be used, as `Names` wants it; `undefined`: there is none. */
-export function nameOf({ address, resolve }: ConfiguredOrigin): string | undefined {
+function nameOf({ address, resolve }: ConfiguredOrigin): string | undefined {
   if (address.srv === true) return SRV + address.host;
   return resolve === undefined || resolve === 'no' ? undefined : address.host;
 }

@@ -5,7 +5,7 @@ import { canonical, type Found } from './found.ts';
 const MOST_BYTES = 32 << 20;
 
 /** Where this system has it. */
-export const hostsPath =
+const hostsPath =
   process.platform === 'win32'
     ? `${process.env['SystemRoot'] ?? 'C:\\Windows'}\\System32\\drivers\\etc\\hosts`
     : '/etc/hosts';

@@ -22,7 +22,7 @@ export interface NamesOptions extends Pick<ResolverOptions, 'least' | 'most' | '
  * `name-failed`: nobody could say where it leads · `name-empty`: it leads nowhere · `name-partial`: some of it could not
  * be asked for · `name-resolved`: all is well again · `internal`: a defect.
  */
-export type NamesCode = 'name-failed' | 'name-empty' | 'name-partial' | 'name-resolved' | 'internal';
+type NamesCode = 'name-failed' | 'name-empty' | 'name-partial' | 'name-resolved' | 'internal';
 
 interface Entry {
   readonly name: string;

@@ -5,7 +5,7 @@ import { originSchema, type OriginInput } from '../upstream/options.ts';
 import { resolverSchema } from './options.ts';
 
 const resolver = (given: ConfigInput['resolver']): string => {
-  const { problems } = check({ upstreams: { app: { origins: 'a.example' } }, resolver: given } as ConfigInput);
+  const { problems } = check({ upstreams: { app: { origins: 'a.example' } }, resolver: given });
   return (problems ?? []).map(({ message }) => message).join('\n');
 };
 

@@ -116,7 +116,7 @@ export class Resolver {
     const simple = !name.includes('.');
     // A list of servers is a decision; only names without a dot, which are not DNS's, go past it.
     const system = simple || (this.#options.servers.length === 0 && answer.outcome === 'empty');
-    return system ? await this.#bySystem(name, families, answer) : answer;
+    return system ? this.#bySystem(name, families, answer) : answer;
   }
 
   /** What DNS says, for each address family. */

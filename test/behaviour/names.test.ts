@@ -70,6 +70,7 @@ async function running(t: TestContext, dns: DnsServer, upstream: object): Promis
   } as ConfigInput;
   const { config, problems } = check(input);
   if (config === undefined) throw new Error(showProblems(problems));
+  let self: Running | null = null;
   const said: string[] = [];
   const resolver = new Resolver(config.resolver, systemClock, { hosts: '/nonexistent' });
   const failures: unknown[] = [];
@@ -88,7 +89,7 @@ async function running(t: TestContext, dns: DnsServer, upstream: object): Promis
       ...config.resolver,
       resolve: (name, before) => resolver.resolve(name, before),
       changed() {
-        if (self === undefined) return;
+        if (self === null) return;
         self.changes++;
         now = expanded(now);
         self.sluice.reload(now).catch((error: unknown) => failures.push(error));
@@ -97,7 +98,6 @@ async function running(t: TestContext, dns: DnsServer, upstream: object): Promis
     },
     systemClock,
   );
-  let self: Running | undefined;
   const wanted = namesOf(Object.values(config.upstreams).flatMap(({ origins }) => origins));
   names.want(wanted);
   await names.ready(wanted, config.resolver.start);

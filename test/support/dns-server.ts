@@ -6,8 +6,8 @@ import { AUTHORITATIVE_ANSWER, decode, encode, TRUNCATED_RESPONSE, type Answer, 
 
 /** What comes back for a question; what is left out is as a good server has it. */
 export interface Reply {
-  readonly answers?: Answer[];
-  readonly additionals?: Answer[];
+  readonly answers?: readonly Answer[];
+  readonly additionals?: readonly Answer[];
   /** 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED … */
   readonly rcode?: number;
   /** The question is not answered at all. */
@@ -22,7 +22,7 @@ export interface Reply {
   readonly cutAfter?: number;
 }
 
-export interface Asked {
+interface Asked {
   readonly type: string;
   readonly name: string;
   readonly over: 'udp' | 'tcp';
@@ -78,8 +78,8 @@ export async function dnsServer(t: TestContext): Promise<DnsServer> {
       id: query.id,
       flags: AUTHORITATIVE_ANSWER | (truncated ? TRUNCATED_RESPONSE : 0) | (reply.rcode ?? 0),
       questions: query.questions,
-      answers: truncated ? [] : (reply.answers ?? []),
-      additionals: truncated ? [] : (reply.additionals ?? []),
+      answers: truncated ? [] : [...(reply.answers ?? [])],
+      additionals: truncated ? [] : [...(reply.additionals ?? [])],
     };
     const go = (): void => {
       if (stopped) return;
