@@ -379,6 +379,36 @@ test('what DNS does not know is asked of the system: names without a dot, others
   assert.equal((await failing.resolve('container', [])).outcome, 'empty', 'what DNS said stands');
 });
 
+test('the servers of the system, as they change; names that they do not know are asked of the system itself', async (t) => {
+  const [one, two] = await Promise.all([dnsServer(t), dnsServer(t)]);
+  one.host('app.example', ['10.0.0.1']);
+  two.host('app.example', ['10.0.0.2']);
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-servers-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const serversFile = join(folder, 'resolv.conf');
+  writeFileSync(serversFile, 'one');
+  let servers = [one.address];
+  const asked: string[] = [];
+  const lookup = (name: string) => {
+    asked.push(name);
+    return Promise.resolve([{ address: '172.17.0.2' }]);
+  };
+  const asker = resolver(t, [], {}, { servers: () => servers, serversFile, lookup });
+  assert.deepEqual(found(await asker.resolve('app.example', [])).ips, ['10.0.0.1']);
+  servers = [two.address];
+  writeFileSync(serversFile, 'another one');
+  assert.deepEqual(found(await asker.resolve('app.example', [])).ips, ['10.0.0.2']);
+  assert.deepEqual(found(await asker.resolve('app.namespace', [])).ips, ['172.17.0.2']);
+  assert.equal((await asker.resolve('app.namespace.', [])).outcome, 'empty', 'a dot at the end means: as it is');
+  two.zone.set('A broken.example', { rcode: 2 });
+  assert.equal((await asker.resolve('broken.example', [])).outcome, 'failed', 'a failure is not "not known"');
+  assert.deepEqual(asked, ['app.namespace']);
+  servers = [];
+  writeFileSync(serversFile, 'none at all');
+  const none = await asker.resolve('app.example', []);
+  assert.match(none.outcome === 'failed' ? none.why : '', /no DNS server is known: set resolver\.servers/);
+});
+
 test('closing ends what is under way', async (t) => {
   const dns = await dnsServer(t);
   for (const type of ['A', 'AAAA', 'SRV']) dns.zone.set(`${type} app.example`, { silent: true });

@@ -16,8 +16,10 @@ const LOCAL_TTL = 30_000;
 export interface Machine {
   /** Path of the hosts file. */
   readonly hosts?: string;
-  /** Path of the file that lists the system's DNS servers; only its changes are looked for. */
-  readonly servers?: string;
+  /** Path of the file that lists the system's DNS servers; when it changes, they are asked for anew. */
+  readonly serversFile?: string;
+  /** Those servers, as node:dns writes them. */
+  readonly servers?: () => readonly string[];
   /** The system's resolver (getaddrinfo), for names that DNS does not know. */
   readonly lookup?: (name: string) => Promise<readonly { readonly address: string }[]>;
   readonly hasIPv6?: () => boolean;
@@ -46,7 +48,7 @@ export class Resolver {
     this.#machine = machine;
     this.#hosts = new HostsFile(machine.hosts);
     this.#client = new DnsClient(clock);
-    this.#servers = readServers(options.servers);
+    this.#servers = this.#readServers();
   }
 
   /**
@@ -183,17 +185,18 @@ export class Resolver {
   /** The system's servers may change: a VPN, another network. */
   async #renew(): Promise<void> {
     if (this.#options.servers.length > 0) return;
-    const stamp = await fileStamp(this.#machine.servers ?? '/etc/resolv.conf');
+    const stamp = await fileStamp(this.#machine.serversFile ?? '/etc/resolv.conf');
     if (stamp === this.#serversStamp) return;
     this.#serversStamp = stamp;
-    this.#servers = readServers([]);
+    this.#servers = this.#readServers();
   }
-}
 
-/** These servers, or those of the system: Node reads their list when a resolver is made, and never again. */
-function readServers(given: readonly string[]): DnsServer[] {
-  const texts = given.length > 0 ? given : new dns.Resolver().getServers();
-  return texts.flatMap((text) => parseServer(text) ?? []);
+  /** Those of the config, or of the system: Node reads their list when a resolver is made, and never again. */
+  #readServers(): DnsServer[] {
+    const { servers } = this.#options;
+    const system = this.#machine.servers ?? (() => new dns.Resolver().getServers());
+    return (servers.length > 0 ? servers : system()).flatMap((text) => parseServer(text) ?? []);
+  }
 }
 
 /** What one address family had to say. */
