@@ -56,6 +56,16 @@ test('the least config, with everything filled in', () => {
       },
     },
     routes: [{ match: {}, to: 'app' }],
+    resolver: {
+      servers: [],
+      timeout: 2000,
+      tries: 2,
+      least: 1000,
+      most: 300_000,
+      retry: 30_000,
+      start: 5000,
+      family: 'auto',
+    },
     log: { access: 'stdout', format: 'text', error: 'stderr', level: 'info' },
     limits: {
       head: 16_384,

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
+import type { ResolverOptions } from '../discover/options.ts';
 import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
-import type { OriginOptions } from '../core/origin.ts';
 import type { RouteOptions } from '../route/options.ts';
-import type { UpstreamOptions } from '../upstream/options.ts';
+import type { ConfiguredOrigin, UpstreamOptions } from '../upstream/options.ts';
 import { showListenAddress, type ListenAddress } from '../listen/options.ts';
 import type { BalanceOptions, Parsed } from './schema.ts';
 
@@ -18,6 +18,7 @@ export interface Config {
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   /** At least one, first match wins; `to` names one of `upstreams`. */
   readonly routes: readonly RouteOptions[];
+  readonly resolver: ResolverOptions;
   readonly log: LogOptions;
   /** What listeners inherit, and what origins may send. */
   readonly limits: LimitOptions & { readonly answerHead: number };
@@ -43,6 +44,7 @@ export function complete(parsed: Parsed): Config {
     listen: parsed.listen.map((listener) => completeListener(listener, { ...parsed, timeouts })),
     upstreams,
     routes: parsed.routes ?? [{ match: {}, to: Object.keys(upstreams)[0] }],
+    resolver: parsed.resolver,
     log: parsed.log,
     limits: parsed.limits,
     timeouts: { drain },
@@ -71,7 +73,7 @@ function completeListener(
   };
 }
 
-function completeOrigin(origin: OriginOptions, maxConnections: number): OriginOptions {
+function completeOrigin(origin: ConfiguredOrigin, maxConnections: number): ConfiguredOrigin {
   return { ...origin, maxConnections: origin.maxConnections ?? maxConnections };
 }
 

@@ -8,6 +8,7 @@ import { options } from './schema-walk.ts';
 
 /** Options for which "not given" means something that no value says. */
 const WITHOUT_DEFAULT = new Set([
+  'upstreams.NAME.origins.resolve',
   '$schema',
   'listen.name',
   'listen.mode',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { codecs } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
+import { resolverSchema } from '../discover/options.ts';
 import {
   clientKeepAliveSchema,
   drain,
@@ -67,7 +68,7 @@ const upstreamSchema = z
   .strictObject({
     origins: oneOrMany(originSchema(schemes)).describe(
       'Where requests go: one or several of a URL such as `http://127.0.0.1:3000`, `HOST:PORT`, a port of this machine, ' +
-        '`unix:/path`, or `{ url, … }` with options.',
+        '`unix:/path`, `srv:NAME`, or `{ url, … }` with options.',
     ),
     balance: balanceSchema,
     ...upstreamShape,
@@ -99,6 +100,7 @@ export const configSchema = z.strictObject({
     .describe(
       'Which requests go where; the first route that matches wins. Not needed when there is one upstream: it gets all.',
     ),
+  resolver: resolverSchema.prefault({}).describe('How the names of origins are resolved.'),
   log: logSchema.prefault({}).describe('What is written about requests, and where.'),
   limits: limitsSchema.extend({ answerHead }).prefault({}).describe('What clients and origins may send and hold.'),
   timeouts: timeoutsSchema.extend({ drain }).prefault({}).describe('How long clients may take.'),

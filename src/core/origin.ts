@@ -13,6 +13,10 @@ export interface OriginAddress {
   readonly host: string;
   readonly port: number;
   readonly path?: string;
+  /** The address to dial when `host` is a name that was resolved, in canonical spelling. */
+  readonly ip?: string;
+  /** `host` is the name of SRV records, which tell hosts and ports; `port` is 0. Such an address cannot be dialled. */
+  readonly srv?: true;
 }
 
 export interface OriginOptions {
@@ -224,6 +228,6 @@ export function forgetSlots(board: Board, thread: number): void {
 
 export function originName(address: OriginAddress): string {
   if (address.path !== undefined) return `unix:${address.path}`;
-  const host = address.host.toLowerCase();
+  const host = (address.ip ?? address.host).toLowerCase();
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }

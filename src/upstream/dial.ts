@@ -17,7 +17,7 @@ export function dial(origin: Origin, pool: Pool, user: ChannelUser): Channel {
   const where =
     address.path === undefined
       ? {
-          host: address.host,
+          host: address.ip ?? address.host,
           port: address.port,
           autoSelectFamily: true,
           autoSelectFamilyAttemptTimeout: FAMILY_HEAD_START,

@@ -1,9 +1,18 @@
 import { z } from 'zod';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
-import { isOriginProblem, parseOrigin } from './origin-url.ts';
+import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
 export { isOriginProblem, parseOrigin } from './origin-url.ts';
+
+/** An origin as it is configured: its host may be a name that stands for several. */
+export interface ConfiguredOrigin extends OriginOptions {
+  /**
+   * What becomes of the addresses that the name has: `all` are origins, `one` is, or each connect looks the name up
+   * (`no`). Only where there is a name to resolve.
+   */
+  readonly resolve?: 'all' | 'one' | 'no';
+}
 
 /** Waiting for an origin. */
 const queueSchema = z
@@ -100,7 +109,7 @@ const hostSchema = z
   .describe("The Host that origins see: `pass` the client's, `origin` the one in the origin's URL, or a fixed one.");
 
 /** One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first. */
-export function originSchema(schemes: readonly string[]): z.ZodType<OriginOptions, OriginInput> {
+export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOrigin, OriginInput> {
   const url = z.union([z.string(), z.number()]).superRefine((given, context) => {
     const problem = parseOrigin(String(given), schemes);
     if (!isOriginProblem(problem)) return;
@@ -109,23 +118,43 @@ export function originSchema(schemes: readonly string[]): z.ZodType<OriginOption
   });
   const long = z
     .strictObject({
-      url: url.describe('Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, or `unix:/path`.'),
+      url: url.describe(
+        'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
+          'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
+      ),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
       backup: z.boolean().default(false).describe('Asked only when no other origin is usable.'),
       maxConnections: withoutDefault(count(`${maxConnections} Default: the upstream's.`, 'off', { least: 1 })),
+      resolve: z
+        .enum(['all', 'one', 'no'])
+        .optional()
+        .describe(
+          'When the host is a name: `all` its addresses are origins, resolved again as they change; only the first `one`, ' +
+            'while it has it; or `no`: it is one origin, and each connect looks the name up. Default: all. Not for IP addresses and localhost.',
+        ),
+    })
+    .superRefine(({ url: text, resolve }, context) => {
+      if (resolve === undefined) return;
+      const address = parseOrigin(String(text), schemes);
+      if (isOriginProblem(address)) return;
+      const refuse = (message: string): void =>
+        context.addIssue({ code: 'custom', input: resolve, path: ['resolve'], message });
+      if (!hasName(address)) refuse('only a host name is resolved: leave `resolve` out');
+      else if (address.srv === true && resolve === 'no') refuse('SRV records have to be resolved: expected all or one');
     })
     .meta({ title: 'origin' });
-  return z.union([url, long]).transform((given): OriginOptions => {
+  return z.union([url, long]).transform((given): ConfiguredOrigin => {
     const {
       url: text,
       weight = 1,
       backup = false,
       maxConnections: most,
+      resolve = 'all',
     } = typeof given === 'object' ? given : { url: given };
     const address = parseOrigin(String(text), schemes);
     // Only reached with a checked URL.
     if (isOriginProblem(address)) return z.NEVER;
-    const origin = { url: String(text), address, weight, backup };
+    const origin = { url: String(text), address, weight, backup, ...(hasName(address) ? { resolve } : {}) };
     return most === undefined ? origin : { ...origin, maxConnections: most };
   }) as never;
 }
@@ -138,6 +167,7 @@ export type OriginInput =
       readonly weight?: number | undefined;
       readonly backup?: boolean | undefined;
       readonly maxConnections?: number | string | undefined;
+      readonly resolve?: 'all' | 'one' | 'no' | undefined;
     };
 
 /** Everything about an upstream but its origins and its balancer, which config/schema.ts adds. */
@@ -168,5 +198,5 @@ const shape = z.strictObject(upstreamShape);
 /** The checked options, times in milliseconds, sizes in bytes, `off` as Infinity. */
 export type UpstreamOptions = Readonly<z.output<typeof shape>> & {
   /** At least one; `maxConnections` filled in. */
-  readonly origins: readonly OriginOptions[];
+  readonly origins: readonly ConfiguredOrigin[];
 };

@@ -21,6 +21,11 @@ test('every form of an origin', () => {
     ['http+unix:/run/a.sock', { scheme: 'http', host: '', port: 0, path: '/run/a.sock' }],
     ['fastcgi+unix:/run/a.sock', { scheme: 'fastcgi', host: '', port: 0, path: '/run/a.sock' }],
     [`unix:/${'x'.repeat(106)}`, { scheme: 'http', host: '', port: 0, path: `/${'x'.repeat(106)}` }],
+    ['srv:80', http('srv', 80)],
+    ['srv:_http._tcp.App.Example.', { scheme: 'http', host: '_http._tcp.app.example', port: 0, srv: true }],
+    ['srv://_http._tcp.app.example/', { scheme: 'http', host: '_http._tcp.app.example', port: 0, srv: true }],
+    ['http+srv:web.service.consul', { scheme: 'http', host: 'web.service.consul', port: 0, srv: true }],
+    ['fastcgi+srv://web', { scheme: 'fastcgi', host: 'web', port: 0, srv: true }],
     ['fastcgi://php:9000', { scheme: 'fastcgi', host: 'php', port: 9000 }],
   ];
   for (const [text, address] of good) assert.deepEqual(parseOrigin(text, SCHEMES), address, text);
@@ -57,6 +62,17 @@ test('what is none, why, and which part of it', () => {
     [`unix:/${'x'.repeat(107)}`, /at most 107 bytes/, undefined],
     ['https://a', /https origins are not in this release, which speaks http, fastcgi/, 'https'],
     ['scgi+unix:/a', /scgi origins are not in this release/, 'scgi'],
+    ['srv:', /name of the SRV records is missing/, undefined],
+    ['srv://', /name of the SRV records is missing/, undefined],
+    ['srv:_http._tcp.a:80', /SRV records tell the port: write srv:_http\._tcp\.a$/, ':80'],
+    ['srv:_http._tcp.a/x', /bad name of SRV records/, undefined],
+    ['srv://u:p@a', /no user name/, 'u:p@a'],
+    ['srv:a..b', /bad name of SRV records/, undefined],
+    [`srv:${'x'.repeat(64)}.a`, /bad name of SRV records/, undefined],
+    ['srv:10.0.0.1', /an IP address has no SRV records/, '10.0.0.1'],
+    ['srv:[::1]', /an IP address has no SRV records/, '[::1]'],
+    ['https+srv:a', /https origins are not in this release/, 'https'],
+    ['gopher+srv:a', /unknown scheme gopher/, 'gopher'],
     ['gopher://a', /unknown scheme gopher/, 'gopher'],
   ];
   for (const [text, why, within] of bad) {

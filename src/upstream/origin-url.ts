@@ -31,13 +31,21 @@ const LATER = new Set([
 
 const HOST_NAME = /^(?!(?:.*\.)?\d+\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i;
 
+/** The name of SRV records; `srv:80` is a port of a machine called srv. */
+const SERVICE = /^(?:(?<scheme>[a-z][a-z0-9.-]*)\+srv:|srv:(?!\d+$))(?<name>.*)$/is;
+
 /**
- * Reads an origin: `http://host:port`, `http+unix:/path` or `unix:/path`, `host:port`, or a port of this machine.
- * Without a scheme it is the first of `schemes`.
+ * Reads an origin: `http://host:port`, `http+unix:/path` or `unix:/path`, `srv:name` or `http+srv:name`, `host:port`, or
+ * a port of this machine. Without a scheme it is the first of `schemes`.
  */
 export function parseOrigin(text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
   const [standard = 'http'] = schemes;
   if (/^\d+$/.test(text)) return withPort(standard, '127.0.0.1', text);
+  const service = SERVICE.exec(text)?.groups;
+  if (service !== undefined) {
+    const speaks = (service['scheme'] ?? standard).toLowerCase();
+    return schemes.includes(speaks) ? records(speaks, service['name'] ?? '') : unknownScheme(speaks, schemes);
+  }
   const scheme = /^([a-z][a-z0-9+.-]*):(?=\/)/i.exec(text)?.[1]?.toLowerCase();
   const unix = scheme === 'unix' ? standard : scheme?.endsWith('+unix') === true ? scheme.slice(0, -5) : undefined;
   const known = unix ?? scheme ?? standard;
@@ -56,6 +64,11 @@ export function parseOrigin(text: string, schemes: readonly string[]): OriginAdd
 
 export function isOriginProblem(result: OriginAddress | OriginProblem): result is OriginProblem {
   return 'message' in result;
+}
+
+/** Whether the host is a name that DNS may lead somewhere. localhost is this machine whatever DNS says (RFC 6761 §6.3). */
+export function hasName({ host, path }: OriginAddress): boolean {
+  return path === undefined && parseAddress(host) === undefined && !/(?:^|\.)localhost\.?$/.test(host);
 }
 
 function authority(scheme: string, text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
@@ -93,6 +106,21 @@ function socket(scheme: string, text: string): OriginAddress | OriginProblem {
   if (path === '/') return bad('the path of the socket is missing, as in unix:/run/app.sock');
   if (Buffer.byteLength(path) > 107) return bad('the path of a unix socket has at most 107 bytes');
   return { scheme, host: '', port: 0, path };
+}
+
+/** `srv://name/` is read too: people write URLs that way. */
+function records(scheme: string, text: string): OriginAddress | OriginProblem {
+  const name = text.replace(/^\/\/(.*?)\/?$/s, '$1').toLowerCase();
+  if (name === '') return bad('the name of the SRV records is missing, as in srv:_http._tcp.app.example');
+  const [, before, port] = /^([^:/]*):(\d*)$/.exec(name) ?? [];
+  if (port !== undefined) return bad(`SRV records tell the port: write srv:${before}`, `:${port}`);
+  if (name.includes('@')) return { ...bad('an origin has no user name or password', name), secret: true };
+  if (parseAddress(name) !== undefined || /^\[.*\]$/.test(name)) return bad('an IP address has no SRV records', name);
+  const labels = name.replace(/\.$/, '').split('.');
+  const fits = name.length <= 253 && labels.every((label) => label !== '' && label.length <= 63);
+  if (!HOST_NAME.test(name) || !fits)
+    return bad('bad name of SRV records, expected one such as _http._tcp.app.example');
+  return { scheme, host: labels.join('.'), port: 0, srv: true };
 }
 
 function unknownScheme(scheme: string, schemes: readonly string[]): OriginProblem {

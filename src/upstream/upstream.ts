@@ -4,7 +4,7 @@ import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER, RETRY_REASONS } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import { type Origin, originName } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { Backlog, CALLS, type Waiter } from './backlog.ts';
@@ -326,7 +326,8 @@ function mayServe(origin: Origin, applicant: Applicant): boolean {
   return origin.state !== 'draining' && !applicant.excludes(origin);
 }
 
-/** The authority a client would use: without the scheme's default port. */
-function displayAuthority(origin: Origin): string {
-  return origin.address.port === 80 ? origin.name.slice(0, -3) : origin.name;
+/** The authority a client would use: the name as the user wrote it, without the scheme's default port. */
+function displayAuthority({ address: { scheme, host, port } }: Origin): string {
+  const name = originName({ scheme, host, port });
+  return port === 80 ? name.slice(0, -3) : name;
 }

@@ -45,6 +45,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['zod'],
     node: 'any but sockets',
   },
+  discover: {
+    from: ['core/'],
+    types: ['upstream/options.ts'],
+    packages: ['zod', 'dns-packet'],
+    node: 'any but sockets',
+  },
   proxy: {
     from: ['core/', 'route/', 'rewrite/', 'upstream/', 'observe/'],
     types: ['listen/'],
@@ -71,7 +77,7 @@ const GUARDED: readonly {
   {
     modules: ['net', 'tls', 'http', 'https', 'http2', 'dgram'],
     what: 'sockets are opened',
-    where: ['listen/', 'upstream/dial.ts'],
+    where: ['listen/', 'upstream/dial.ts', 'discover/dns-client.ts'],
   },
   { modules: ['child_process', 'cluster'], what: 'processes are started', where: ['spawn/'] },
   { modules: ['worker_threads'], what: 'threads are started', where: ['threads/'] },
