@@ -171,6 +171,11 @@ export class Backlog {
   }
 }
 
+/** Calls a thread from outside: its waiters may be served now, if there is anything to be had. */
+export function callThread(board: Board, thread: number): void {
+  Atomics.or(board.words, board.wordOf(thread, CALL), CALLS.pass);
+}
+
 /** Gives back what a thread that has died had in the queue of this upstream. */
 export function forgetWaiters(board: Board, thread: number): void {
   const row = board.row(thread);

@@ -4,11 +4,6 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
-import type { Config } from '../../src/config/config.ts';
-import { systemClock } from '../../src/core/clock.ts';
-import { expand, namesOf } from '../../src/discover/expand.ts';
-import { Names } from '../../src/discover/names.ts';
-import { Resolver } from '../../src/discover/resolver.ts';
 import { Sluice } from '../../src/sluice.ts';
 import { addressRecord, dnsServer, type DnsServer } from '../support/dns-server.ts';
 import { eventually } from '../support/scripted.ts';
@@ -51,73 +46,43 @@ async function pair(t: TestContext): Promise<{ one: Named; two: Named; port: num
 }
 
 interface Running {
-  readonly sluice: Sluice;
   readonly address: string;
+  /** What sluice said about names: `code message`. */
   readonly said: string[];
-  /** Sets that the proxy went over to. */
-  changes: number;
+  /** Origins that came and went. */
+  readonly changes: number;
   origins(): string[];
 }
 
-/** As the composition root does it: names are asked for first, and each change of a set is a reload. */
 async function running(t: TestContext, dns: DnsServer, upstream: object): Promise<Running> {
-  const input = {
+  const { config, problems } = check({
     listen: '127.0.0.1:0',
     log: { access: 'off', error: 'off' },
     timeouts: { drain: '2s' },
     resolver: { servers: dns.address, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4' },
     upstreams: { app: upstream },
-  } as ConfigInput;
-  const { config, problems } = check(input);
+  } as ConfigInput);
   if (config === undefined) throw new Error(showProblems(problems));
-  let self: Running | null = null;
   const said: string[] = [];
-  const resolver = new Resolver(config.resolver, systemClock, { hosts: '/nonexistent' });
-  const failures: unknown[] = [];
-  let now = config;
-  const expanded = (before: Config): Config => ({
-    ...config,
-    upstreams: Object.fromEntries(
-      Object.entries(config.upstreams).map(([name, one]) => [
-        name,
-        { ...one, origins: expand(one.origins, names.known, before.upstreams[name]?.origins) },
-      ]),
-    ),
-  });
-  const names = new Names(
-    {
-      ...config.resolver,
-      resolve: (name, before) => resolver.resolve(name, before),
-      changed() {
-        if (self === null) return;
-        self.changes++;
-        now = expanded(now);
-        self.sluice.reload(now).catch((error: unknown) => failures.push(error));
-      },
-      said: (_level, code, message) => said.push(`${code} ${message}`),
+  let changes = 0;
+  const messages = {
+    say(_level: string, code: string, message: string): void {
+      assert.notEqual(code, 'internal', message);
+      if (code === 'names') changes++;
+      else if (code.startsWith('name-')) said.push(`${code} ${message}`);
     },
-    systemClock,
-  );
-  const wanted = namesOf(Object.values(config.upstreams).flatMap(({ origins }) => origins));
-  names.want(wanted);
-  await names.ready(wanted, config.resolver.start);
-  now = expanded(now);
-  const sluice = new Sluice(now, { messages: { say() {} } });
+  };
+  const sluice = new Sluice(config, { messages });
   await sluice.open();
-  t.after(async () => {
-    names.close();
-    resolver.close();
-    await sluice.close(0);
-    assert.deepEqual(failures, []);
-  });
-  self = {
-    sluice,
+  t.after(() => sluice.close(0));
+  return {
     address: sluice.addresses[0],
     said,
-    changes: 0,
+    get changes() {
+      return changes;
+    },
     origins: () => sluice.upstreams.get('app')?.origins.map(({ name }) => name) ?? [],
   };
-  return self;
 }
 
 function get(base: string, path = '/'): Promise<string> {

@@ -5,6 +5,7 @@ import { Agent, createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import test, { describe, type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { METER } from '../../src/core/meter.ts';
 import { Sluice } from '../../src/sluice.ts';
 import type { Fleet } from '../../src/threads/fleet.ts';
 import { eventually } from '../support/scripted.ts';
@@ -29,7 +30,7 @@ async function running(t: TestContext, config: ConfigInput): Promise<Running> {
     fleet,
     said,
     base: sluice.addresses[0],
-    inFlight: () => sluice.origins.get('app')?.[0].inFlight ?? -1,
+    inFlight: () => sluice.shared.origins.get('app')?.[0].inFlight ?? -1,
   };
 }
 
@@ -112,7 +113,7 @@ describe('threads', () => {
     await eventually(() => order.length === 1, 'the first to be at the origin');
     for (let i = 1; i <= 60; i++) {
       asked.push(ask(base, `/${i}`));
-      await eventually(() => sluice.waiting('app') === i, `${i} to wait`);
+      await eventually(() => sluice.shared.waiting('app') === i, `${i} to wait`);
     }
     release();
     assert.deepEqual(new Set(await Promise.all(asked)), new Set([200]));
@@ -151,7 +152,7 @@ describe('threads', () => {
       () => `${turnedAway} turned away`,
     );
     for (const socket of sockets) socket.destroy();
-    await eventually(() => sluice.connections === 0, 'all to be gone');
+    await eventually(() => Math.max(...sluice.shared.ofListeners(METER.held)) === 0, 'all to be gone');
     assert.equal(await ask(base), 200);
   });
 
@@ -198,15 +199,15 @@ describe('threads', () => {
     });
     const first = ask(base);
     await eventually(() => inFlight() === 1, 'one to be in flight');
-    const holder = sluice.holders('app').findIndex((count) => count === 1);
+    const holder = sluice.shared.holders('app').findIndex((count) => count === 1);
     const others = Promise.all(Array.from({ length: 12 }, () => ask(base)));
-    await eventually(() => sluice.waiting('app') === 12, 'the others to wait');
+    await eventually(() => sluice.shared.waiting('app') === 12, 'the others to wait');
     await fleet.kill(holder);
     assert.notEqual(await first, 200);
     const answers = await others;
     assert.ok(answers.filter((answer) => answer === 200).length > 0, answers.join(' '));
     assert.equal(inFlight(), 0);
-    assert.equal(sluice.waiting('app'), 0);
+    assert.equal(sluice.shared.waiting('app'), 0);
   });
 
   test('a reload reaches every thread, and a wrong address changes none', async (t) => {

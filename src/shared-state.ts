@@ -1,0 +1,128 @@
+import type { Config } from './config/config.ts';
+import { BoardBook, boardKeys, type BoardMap } from './control/boards.ts';
+import { bellMemory, Bells } from './core/bells.ts';
+import { Board } from './core/board.ts';
+import { METER } from './core/meter.ts';
+import { forgetSlots, Origin } from './core/origin.ts';
+import { forgetConnections } from './listen/listener.ts';
+import { callThread, forgetWaiters } from './upstream/backlog.ts';
+
+/**
+ * What all threads share, as the control plane sees it: the boards in force, the origins on them, and the bells. With one
+ * thread the control plane writes the same rows as the data plane; else it has a row of its own.
+ */
+export class SharedState {
+  readonly #book: BoardBook;
+  readonly #threads: number;
+  /** The control plane's row. */
+  readonly #row: number;
+  readonly bells: SharedArrayBuffer;
+  readonly #bells: Bells;
+  #config: Config;
+  /** Every upstream's origins. */
+  origins: ReadonlyMap<string, readonly Origin[]> = new Map();
+
+  constructor(config: Config) {
+    const { threads } = config;
+    this.#threads = threads;
+    this.#row = threads > 1 ? threads : 0;
+    this.#book = new BoardBook(threads > 1 ? threads + 1 : 1);
+    this.bells = bellMemory(threads + 1);
+    this.#bells = new Bells(this.bells, threads);
+    this.#config = config;
+    this.use(config, this.for(config));
+  }
+
+  /** The boards in force. */
+  get boards(): BoardMap {
+    return this.#book.boards;
+  }
+
+  /** The boards that another config needs. */
+  for(config: Config): BoardMap {
+    return this.#book.for(config);
+  }
+
+  /** Another config is in force. */
+  use(config: Config, boards: BoardMap): void {
+    this.#book.use(boards);
+    this.#config = config;
+    const before = new Map([...this.origins.values()].flat().map((one) => [one.board.memory, one]));
+    this.origins = new Map(
+      Object.entries(config.upstreams).map(([name, { origins }]): [string, Origin[]] => [
+        name,
+        origins.map((options) => {
+          const board = this.#board(boardKeys.originOf(name, options));
+          const known = before.get(board.memory);
+          known?.update(options);
+          return known ?? new Origin(options, board);
+        }),
+      ]),
+    );
+  }
+
+  upstream(name: string): Board {
+    return this.#board(boardKeys.upstream(name));
+  }
+
+  route(name: string): Board {
+    return this.#board(boardKeys.route(name));
+  }
+
+  /** @param index of the listener in the config */
+  listener(index: number): Board {
+    return this.#board(boardKeys.listener(this.#config, index));
+  }
+
+  /** Requests that wait for an upstream in all threads. */
+  waiting(upstream: string): number {
+    return this.upstream(upstream).sum(METER.waiting);
+  }
+
+  /** Requests at all origins of one upstream, or of all, by the thread that has them. */
+  holders(upstream?: string): number[] {
+    const origins = upstream === undefined ? [...this.origins.values()].flat() : (this.origins.get(upstream) ?? []);
+    return this.#byThread(
+      origins.map(({ board }) => board),
+      METER.held,
+    );
+  }
+
+  /** A number of all listeners by thread: connections (`METER.held`) or requests. */
+  ofListeners(slot: number): number[] {
+    return this.#byThread(
+      this.#config.listen.map((_, index) => this.listener(index)),
+      slot,
+    );
+  }
+
+  /** Gives back what a thread that has died had taken. */
+  giveBack(thread: number): void {
+    for (const [key, memory] of this.boards) {
+      const board = new Board(memory, this.#row);
+      if (key.startsWith('origin ')) forgetSlots(board, thread);
+      else if (key.startsWith('listener ')) forgetConnections(board, thread);
+      else if (key.startsWith('upstream ')) forgetWaiters(board, thread);
+    }
+    for (const upstream of this.origins.keys()) this.stir(upstream);
+  }
+
+  /** Lets the threads look whether somebody who waits can be served now. */
+  stir(upstream: string): void {
+    const board = this.upstream(upstream);
+    for (let thread = 0; thread < this.#threads; thread++) {
+      callThread(board, thread);
+      this.#bells.ring(thread);
+    }
+  }
+
+  #byThread(boards: readonly Board[], slot: number): number[] {
+    return Array.from({ length: this.#threads }, (_, thread) =>
+      boards.reduce((sum, board) => sum + board.row(thread)[slot], 0),
+    );
+  }
+
+  #board(key: string): Board {
+    return new Board(this.boards.get(key), this.#row);
+  }
+}
