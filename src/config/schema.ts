@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
+import { checkSchema } from '../check/options.ts';
 import { codecs } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import {
@@ -70,6 +71,7 @@ const upstreamSchema = z
         '`unix:/path`, or `{ url, … }` with options.',
     ),
     balance: balanceSchema,
+    check: checkSchema,
     ...upstreamShape,
   })
   .meta({ title: 'upstream' });

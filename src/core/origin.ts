@@ -10,6 +10,8 @@ export interface OriginAddress {
   readonly host: string;
   readonly port: number;
   readonly path?: string;
+  /** The IP address that `host` has been resolved to; connections go there. */
+  readonly ip?: string;
 }
 
 export interface OriginOptions {
