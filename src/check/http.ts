@@ -118,7 +118,6 @@ class HttpCheck implements Check {
         found(status === undefined ? otherwise : failed(`${status.detail}, but the answer was cut off`));
       sent.on('socket', (socket) => socket.once('connect', () => (connected = true)));
       sent.on('error', (error) => ended(broken(error, connected ? 'no answer' : 'cannot connect')));
-      sent.on('close', () => ended(failed('no answer: connection closed')));
       // Nobody asked for another protocol, so this is not an answer; without a listener Node would say only "closed".
       sent.on('upgrade', (answer, socket) => {
         socket.destroy();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deafOrigin, eventually, origin, type ScriptedOrigin } from '../../test/support/scripted.ts';
+import { manualClock } from '../../test/support/clock.ts';
+import { deafOrigin, eventually, origin, sleep, type ScriptedOrigin } from '../../test/support/scripted.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Finding } from './check.ts';
 import { tcp } from './tcp.ts';
@@ -18,28 +19,36 @@ async function endings({ connections }: ScriptedOrigin): Promise<string[]> {
   return connections.map(({ ending }) => ending);
 }
 
-test('a connection is enough, and it is closed politely, even in the middle of a greeting', async (t) => {
-  const silent = await origin(t, async (peer) => {
+test('a connection is enough, and the origin is told that this was all', async (t) => {
+  const app = await origin(t, async (peer) => {
+    peer.send('hello\r\n');
     await peer.end();
     peer.fin();
   });
-  assert.deepEqual(await probe(silent.port), connected);
-  assert.deepEqual(await endings(silent), ['fin']);
-  const mail = await origin(t, async (peer) => {
-    peer.send('220 mail.example ESMTP\r\n');
-    await peer.end();
-    peer.fin();
-  });
-  assert.deepEqual(await probe(mail.port), connected);
-  assert.deepEqual(await endings(mail), ['fin']);
+  // Of this clock no second ever passes: the probe ends because the origin closes its side in turn.
+  const address = { scheme: 'any', host: '127.0.0.1', port: app.port };
+  const tools = { clock: manualClock(), timeout: 1000, signal: new AbortController().signal };
+  assert.deepEqual(await tcp.create().probe(address, tools), connected);
+  assert.equal(tools.clock.waiting, 0);
+  assert.deepEqual(await endings(app), ['fin']);
 });
 
-test('an origin that does not close its side does not hold it up', async (t) => {
-  const app = await origin(t, () => {});
-  const begun = Date.now();
-  assert.deepEqual(await probe(app.port, 60_000), connected);
-  assert.ok(Date.now() - begun < 20_000);
+test('one that is in the middle of a greeting sees no reset', async (t) => {
+  const app = await origin(t, (peer) => peer.send('220 mail.example ESMTP\r\n'));
+  assert.deepEqual(await probe(app.port), connected);
+  await sleep(50);
   assert.deepEqual(await endings(app), ['fin']);
+});
+
+test('one that does not close its side does not hold it up, and has nobody to talk to any more', async (t) => {
+  const app = await origin(t, () => {});
+  assert.deepEqual(await probe(app.port, 60_000), connected);
+  assert.deepEqual(await endings(app), ['fin']);
+  const [peer] = app.connections;
+  await eventually(() => {
+    if (peer?.ending === 'fin') peer.send('x');
+    return peer?.ending === 'reset';
+  }, 'what is sent to a closed socket is answered by a reset');
 });
 
 test('one that accepts and resets can be connected to', async (t) => {
