@@ -21,6 +21,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { root, run } from '../scripts/tools.ts';
 import { balancers } from '../src/balance/index.ts';
+import { checks } from '../src/check/index.ts';
 import { load, showProblems } from '../src/config/index.ts';
 import { createSluice } from '../src/index.ts';
 import { ROOMS } from './support/architecture.ts';
@@ -318,6 +319,15 @@ describe('tables', () => {
       assert.ok(kind.about.startsWith(rows.get(kind.name) ?? 'nothing'), `${kind.name}: ${kind.about}`);
     }
     assert.equal(rows.size, balancers.length);
+  });
+
+  test('docs/health.md has every kind of check, in the words of its record', () => {
+    const rows = [...read('docs/health.md').matchAll(/^\| `([\w-]+)` \| ([^|]+) \|/gm)];
+    assert.deepEqual(
+      rows.map(([, name]) => name),
+      checks.map(({ name }) => name),
+    );
+    for (const [i, { about }] of checks.entries()) assert.ok(about.startsWith(rows[i]?.[2] ?? 'nothing'), about);
   });
 
   test('docs/architecture.md has every room', () => {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { configNames } from '../../src/config/load.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import { core, forms, metaOf } from '../../src/config/schema-walk.ts';
+import { badgeOf, core, forms, metaOf } from '../../src/config/schema-walk.ts';
 
 export const page = 'docs/options.md';
 
@@ -40,9 +40,9 @@ function* below(section: Section): Generator<Section> {
     for (const [path, object] of objectsIn(option, section.path === '' ? key : `${section.path}.${key}`)) {
       const { sameAs, form } = metaOf(object);
       if (sameAs !== undefined || form !== undefined) continue;
-      const literal = object.shape['name'] instanceof z.ZodLiteral ? object.shape['name'] : undefined;
-      const about = literal === undefined ? (option.description ?? '') : (literal.description ?? '');
-      yield* below({ path: literal === undefined ? path : `${path}: ${[...literal.values].join('')}`, about, object });
+      const badge = badgeOf(object);
+      const about = badge === undefined ? (option.description ?? '') : badge.about;
+      yield* below({ path: badge === undefined ? path : `${path}: ${badge.names[0]}`, about, object });
     }
   }
 }

@@ -11,6 +11,8 @@ function config(input: unknown): Config {
 
 const upstreams = { app: { origins: [3000] } };
 
+type Fields = Readonly<Record<string, unknown>>;
+
 test('the least config, with everything filled in', () => {
   assert.deepEqual(config({ upstreams }), {
     listen: [
@@ -44,6 +46,7 @@ test('the least config, with everything filled in', () => {
           },
         ],
         balance: { name: 'random-two', options: {} },
+        check: null,
         maxConnections: Infinity,
         queue: { size: 1024, timeout: 30_000 },
         retries: { count: 1, budget: 0.2, buffer: 65_536 },
@@ -138,6 +141,27 @@ test('a balancer gets its own options, filled in', () => {
     config({ upstreams: { app: { origins: [3000], balance: given } } }).upstreams['app']?.balance;
   assert.deepEqual(balance('hash'), { name: 'hash', options: { key: 'path' } });
   assert.deepEqual(balance({ name: 'hash', key: 'uri' }), { name: 'hash', options: { key: 'uri' } });
+});
+
+test('a check is completed with the options of its kind', () => {
+  const checkOf = (given: unknown): unknown =>
+    config({ upstreams: { app: { origins: [3000], check: given } } }).upstreams['app']?.check;
+  const common = { interval: 5000, timeout: 2000, rise: 2, fall: 3, first: 'pass' };
+  const http = { path: '/', method: 'GET', headers: {}, status: [[200, 399]] };
+  assert.equal(checkOf('off'), null);
+  assert.deepEqual(checkOf('tcp'), { type: 'tcp', ...common, options: {} });
+  assert.deepEqual(checkOf('tcp-check'), checkOf('tcp'));
+  assert.deepEqual(checkOf({ type: 'tcp-check' }), checkOf('tcp'));
+  assert.deepEqual(checkOf('http'), { type: 'http', ...common, options: http });
+  assert.deepEqual(checkOf('/up?a=1'), { type: 'http', ...common, options: { ...http, path: '/up?a=1' } });
+  assert.deepEqual(checkOf({ type: 'http', path: '/up?a=1' }), checkOf('/up?a=1'));
+  const body = (given: unknown): unknown =>
+    (checkOf({ type: 'http', body: given }) as { options: Fields }).options['body'];
+  assert.deepEqual(body('/healthz'), { kind: 'text', text: '/healthz' });
+  for (const given of ['/^o k$/', '~^o k$', { regex: '^o k$' }, /^o k$/])
+    assert.deepEqual(body(given), { kind: 'regex', source: '^o k$' });
+  // The default timeout is never the longer one.
+  assert.equal((checkOf({ type: 'tcp', interval: '500ms' }) as Fields)['timeout'], 500);
 });
 
 test('the config is frozen, the input is not', () => {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { ResolverOptions } from '../discover/options.ts';
+import type { CheckOptions } from '../check/options.ts';
 import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
@@ -29,6 +30,8 @@ export interface Config {
 
 export interface UpstreamConfig extends UpstreamOptions {
   readonly balance: BalanceOptions;
+  /** `null`: no active checks. */
+  readonly check: CheckOptions | null;
 }
 
 /** Fills in what one part of the config takes from another. */

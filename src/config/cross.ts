@@ -1,3 +1,4 @@
+import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -65,7 +66,12 @@ function upstreams(given: unknown): Complaint[] {
   if (!isFields(given)) return [];
   return Object.entries(given).flatMap(([name, upstream]) => {
     const path = ['upstreams', name];
-    return isFields(upstream) ? [...origins(upstream['origins'], path), ...rests(upstream['disableTime'], path)] : [];
+    if (!isFields(upstream)) return [];
+    return [
+      ...origins(upstream['origins'], path),
+      ...rests(upstream['disableTime'], path),
+      ...checks(upstream['check'], upstream['origins'], path),
+    ];
   });
 }
 
@@ -85,6 +91,25 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
     seen.add(name);
     return [];
   });
+}
+
+function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
+  const check = checkSchema.safeParse(given).data;
+  if (check == null) return [];
+  const path = [...above, 'check'];
+  const problem = checkProblem(check);
+  if (problem !== undefined) {
+    const message = `${showPath(path)}: ${problem.message}`;
+    const code = problem.option === 'timeout' ? 'config/out-of-range' : 'config/bad-value';
+    return [{ code, message, path: [...path, problem.option] }];
+  }
+  for (const one of list(all)) {
+    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
+    if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
+    const message = `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}`;
+    return [{ code: 'config/bad-value', message, path }];
+  }
+  return [];
 }
 
 function rests(given: unknown, above: PropertyPath): Complaint[] {

@@ -37,12 +37,23 @@ function step(schemas: readonly z.ZodType[], part: string | number): z.ZodType[]
   });
 }
 
-/** Of several objects told apart by `name: literal`, only those that an input can be; other forms stay. */
+/** The key by which an object is told apart from its siblings, with the names it has there, and what was written about it. */
+export function badgeOf(schema: z.ZodType): { key: string; names: string[]; about: string } | undefined {
+  if (!(schema instanceof z.ZodObject)) return undefined;
+  for (const key of ['name', 'type']) {
+    const literal = (schema.shape as Record<string, z.ZodType>)[key];
+    if (literal instanceof z.ZodLiteral)
+      return { key, names: [...literal.values].map(String), about: literal.description ?? '' };
+  }
+  return undefined;
+}
+
+/** Of several objects told apart by a literal `name` or `type`, only those that an input can be; other forms stay. */
 export function formsFor(schemas: readonly z.ZodType[], value: unknown): z.ZodType[] {
-  const name = (value as { name?: unknown } | null | undefined)?.name;
+  const given = value as Readonly<Record<string, unknown>> | null | undefined;
   const named = schemas.filter((schema) => {
-    const literal = schema instanceof z.ZodObject ? schema.shape['name'] : undefined;
-    return literal instanceof z.ZodLiteral && literal.values.has(name as string);
+    const badge = badgeOf(schema);
+    return badge?.names.includes(given?.[badge.key] as string);
   });
   return named.length > 0 ? named : [...schemas];
 }
@@ -79,8 +90,8 @@ export function options(schema: z.ZodType, path = '', seen: ReadonlySet<z.ZodTyp
 }
 
 function optionsOf(object: z.ZodObject, path: string): Option[] {
-  const name = object.shape['name'];
-  const above = name instanceof z.ZodLiteral ? `${path} (name: ${[...name.values].join('')})` : path;
+  const badge = badgeOf(object);
+  const above = badge === undefined ? path : `${path} (${badge.key}: ${badge.names[0]})`;
   return Object.entries(object.shape as Record<string, z.ZodType>).flatMap(([key, schema]): Option[] => [
     { key, above, schema },
     ...options(schema, path === '' ? key : `${path}.${key}`),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
+import { checkSchema } from '../check/options.ts';
 import { codecs } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
@@ -71,6 +72,7 @@ const upstreamSchema = z
         '`unix:/path`, `srv:NAME`, or `{ url, … }` with options.',
     ),
     balance: balanceSchema,
+    check: checkSchema,
     ...upstreamShape,
   })
   .meta({ title: 'upstream' });

@@ -34,6 +34,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   wire: { from: ['core/'], node: PURE },
   balance: { from: ['core/'], packages: ['zod'], node: PURE },
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
+  check: { from: ['core/', 'route/regex.ts'], packages: ['zod'], node: 'any but sockets' },
   route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
   observe: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
@@ -77,7 +78,7 @@ const GUARDED: readonly {
   {
     modules: ['net', 'tls', 'http', 'https', 'http2', 'dgram'],
     what: 'sockets are opened',
-    where: ['listen/', 'upstream/dial.ts', 'discover/dns-client.ts'],
+    where: ['listen/', 'upstream/dial.ts', 'discover/dns-client.ts', 'check/'],
   },
   { modules: ['child_process', 'cluster'], what: 'processes are started', where: ['spawn/'] },
   { modules: ['worker_threads'], what: 'threads are started', where: ['threads/'] },
@@ -93,6 +94,7 @@ const TIME_MODULES = ['timers', 'timers/promises'];
 /** Folders of plug-ins: the list they are on, and the interface they implement. */
 const PLUG_INS: readonly { readonly folder: string; readonly list: string; readonly contract: string }[] = [
   { folder: 'src/balance/', list: 'src/balance/index.ts', contract: 'src/balance/balancer.ts' },
+  { folder: 'src/check/', list: 'src/check/index.ts', contract: 'src/check/check.ts' },
   { folder: 'src/codec/', list: 'src/codec/index.ts', contract: 'src/codec/codec.ts' },
   { folder: 'src/rewrite/', list: 'src/rewrite/index.ts', contract: 'src/rewrite/pass.ts' },
   { folder: 'src/route/matchers/', list: 'src/route/index.ts', contract: 'src/route/matcher.ts' },

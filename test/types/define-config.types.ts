@@ -13,8 +13,9 @@ defineConfig({
       queue: { size: 100, timeout: '5s' },
       timeouts: { connect: 500, idle: 'off' },
       host: 'origin',
+      check: { type: 'http', interval: '1s', first: 'block', status: [200, '204-299'], body: /^ok$/ },
     },
-    'static-files': { origins: ['10.0.0.1:80'], balance: 'round-robin' },
+    'static-files': { origins: ['10.0.0.1:80'], balance: 'round-robin', check: '/healthz' },
   },
   routes: [
     { match: { host: ['example.com', '*.example.com'], path: /^\/v\d+\//, method: 'GET' }, to: 'app' },
@@ -68,3 +69,9 @@ defineConfig({ upstreams: { app: { origins: [3000] } }, routes: [{ redirect: { t
 // A config made elsewhere, whose names nobody knows.
 const made: ConfigInput = { upstreams: Object.fromEntries([['app', { origins: [3000] }]]), routes: [{ to: 'app' }] };
 defineConfig(made);
+
+// Checks.
+// @ts-expect-error A path starts with a slash, and no kind has this name.
+defineConfig({ upstreams: { app: { origins: [3000], check: 'healthz' } } });
+// @ts-expect-error tcp asks for no path.
+defineConfig({ upstreams: { app: { origins: [3000], check: { type: 'tcp', path: '/' } } } });

@@ -1,0 +1,189 @@
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import type { OriginAddress } from '../core/origin.ts';
+import { showDuration } from '../core/units.ts';
+import { compileRegex, regexPattern, regexSchema, type RegexPattern } from '../route/regex.ts';
+import { attempt, broken, endpoint, failed } from './attempt.ts';
+import type { Check, CheckKind, Finding, ProbeTools } from './check.ts';
+import { hasStatus, showStatuses, statusSchema } from './status.ts';
+
+/** Bytes of a body that are read; what does not stand in them is not found. */
+const MOST_BODY = 64 * 1024;
+/** Bytes of an answer's head. */
+const MOST_HEAD = 64 * 1024;
+
+/** Fields that the check writes itself: they say where the request goes and how it is framed. */
+const OWN = [
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+const fieldName = z.string().superRefine((given, context) => {
+  const refuse = (message: string): void => context.addIssue({ code: 'custom', input: given, message });
+  if (!/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/.test(given)) refuse('expected a field name');
+  else if (given.toLowerCase() === 'host') refuse('the option `host` says which Host is sent');
+  else if (OWN.includes(given.toLowerCase())) refuse(`sluice writes \`${given}\` itself`);
+});
+
+/** Credentials stand here, so values are not shown. */
+const fieldValue = z
+  .string()
+  .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected one line of Latin-1 text')
+  .meta({ secret: true });
+
+/** A text, or a regular expression as `/source/`, as `~source` like everywhere else, or as an object. */
+type BodyPattern = { readonly kind: 'text'; readonly text: string } | RegexPattern;
+type BodyInput = string | RegExp | { regex: string };
+
+const bodySchema: z.ZodType<BodyPattern, BodyInput> = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((given, context): BodyPattern => {
+      const source = /^~([^]*)$/.exec(given)?.[1] ?? /^\/([^]*)\/$/.exec(given)?.[1];
+      return source === undefined ? { kind: 'text', text: given } : regexPattern(source, context);
+    }),
+  regexSchema,
+]);
+
+const options = z.strictObject({
+  path: z
+    .string()
+    .regex(/^\/[\x21\x22\x24-\x7e]*$/, 'a path starts with / and holds neither spaces, # nor bytes that need %')
+    .default('/')
+    .describe('What is asked for: a path, with a query if need be.'),
+  method: z
+    .enum(['GET', 'HEAD', 'OPTIONS', 'POST'])
+    .default('GET')
+    .describe('Method of the request, which has no body.'),
+  host: z
+    .string()
+    .regex(/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i, 'expected a host name to send')
+    .optional()
+    .describe("The Host that is sent. Default: the one in the origin's URL; `localhost` for a unix socket."),
+  headers: z.record(fieldName, fieldValue).default({}).describe('Further fields of the request.'),
+  status: statusSchema
+    .default([[200, 399]])
+    .meta({ shownDefault: '200-399' })
+    .describe('Statuses of a healthy origin: one or several of `204` and `200-399`. Redirects are not followed.'),
+  body: bodySchema
+    .optional()
+    .describe(
+      'What the body of a healthy origin holds, in its first 64 KiB: a text, or a regular expression (RE2) as `/^ok$/` or `~^ok$`.',
+    ),
+});
+type Options = z.output<typeof options>;
+
+export const http = {
+  name: 'http',
+  aliases: ['httpchk'],
+  about: 'A request is answered with an expected status and, if asked for, body. HTTP/1.1, a new connection each time.',
+  schemes: ['http'],
+  slash: 'path',
+  options,
+  create: (given): Check => new HttpCheck(given),
+  problem({ method, body }) {
+    if (method !== 'HEAD' || body === undefined) return undefined;
+    return { option: 'body', message: 'an answer to HEAD has no body to look at' };
+  },
+} as const satisfies CheckKind<typeof options>;
+
+class HttpCheck implements Check {
+  readonly #options: Options;
+  readonly #matches: ((body: string) => boolean) | undefined;
+
+  constructor(given: Options) {
+    this.#options = given;
+    const { body } = given;
+    if (body?.kind === 'text') this.#matches = (text) => text.includes(body.text);
+    else if (body !== undefined) this.#matches = compileRegex(body);
+  }
+
+  probe(address: OriginAddress, tools: ProbeTools): Promise<Finding> {
+    return attempt(tools, (found) => {
+      const sent = this.#request(address);
+      const within = `within ${showDuration(tools.timeout)}`;
+      const lookedAt = this.#matches !== undefined;
+      let connected = false;
+      /** The status, once it is there and as expected. */
+      let status: Finding | undefined;
+      const ended = (otherwise: Finding): void =>
+        found(status === undefined ? otherwise : failed(`${status.detail}, but the answer was cut off`));
+      sent.on('socket', (socket) => socket.once('connect', () => (connected = true)));
+      sent.on('error', (error) => ended(broken(error, connected ? 'no answer' : 'cannot connect')));
+      // Nobody asked for another protocol, so this is not an answer; without a listener Node would say only "closed".
+      sent.on('upgrade', (answer, socket) => {
+        socket.destroy();
+        found(this.#status(answer));
+      });
+      sent.on('response', (answer) => {
+        const judged = this.#status(answer);
+        answer.on('error', () => ended(judged));
+        if (judged.healthy !== true) return found(judged);
+        status = judged;
+        this.#read(answer, judged, found);
+      });
+      sent.end();
+      return {
+        late() {
+          if (status === undefined) return failed(`${connected ? 'no answer' : 'no connection'} ${within}`);
+          // With no body to look for, the status has decided; the rest is read only so that the origin need not see a reset.
+          return lookedAt ? failed(`${status.detail}, but the body did not end ${within}`) : status;
+        },
+        close: () => sent.destroy(),
+      };
+    });
+  }
+
+  #request(address: OriginAddress): ClientRequest {
+    const { method, path, headers, host = authority(address) } = this.#options;
+    const { path: socketPath, ...where } = { path: undefined, ...endpoint(address) };
+    return request({
+      ...where,
+      ...(socketPath === undefined ? {} : { socketPath }),
+      method,
+      path,
+      headers: { Host: host, 'User-Agent': 'sluice-check', ...headers },
+      // A connection of its own, closed afterwards: what is tested includes that one can be made.
+      agent: false,
+      maxHeaderSize: MOST_HEAD,
+    });
+  }
+
+  #status({ statusCode = 0 }: IncomingMessage): Finding {
+    const { status } = this.#options;
+    if (hasStatus(status, statusCode)) return { healthy: true, detail: `status ${statusCode}` };
+    return failed(`status ${statusCode}, expected ${showStatuses(status)}`);
+  }
+
+  /** Reads the body as far as it counts. */
+  #read(answer: IncomingMessage, status: Finding, found: (finding: Finding) => void): void {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const judge = (): void => {
+      if (this.#matches === undefined) return found(status);
+      const body = Buffer.concat(chunks).toString('utf8', 0, Math.min(length, MOST_BODY));
+      found(this.#matches(body) ? status : failed(`${status.detail}, but the body is not as expected`));
+    };
+    answer.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (this.#matches !== undefined) chunks.push(chunk);
+      if (length >= MOST_BODY) judge();
+    });
+    answer.on('end', judge);
+  }
+}
+
+/** The authority a client would use: without the scheme's default port. */
+function authority({ host, port, path }: OriginAddress): string {
+  if (path !== undefined) return 'localhost';
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === 80 ? name : `${name}:${port}`;
+}
