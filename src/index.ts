@@ -5,13 +5,16 @@
 import { check, type ConfigInput, showProblems, type Problem } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import type { Change } from './control/plan.ts';
+import { loadSpans, type SpanTracer } from './observe/spans.ts';
 import { type HookFunctions, makeHooks } from './proxy/hooks.ts';
+import { systemClock } from './core/clock.ts';
 import { Sluice } from './sluice.ts';
 
 export { defineConfig } from './config/index.ts';
 export type { BalanceInput, ConfigInput, Problem, RouteInput, UpstreamInput } from './config/index.ts';
 export type { HookAnswer, HookFields, HookFunctions, HookRequest, HookResponse } from './proxy/hooks.ts';
 export type { Change } from './control/plan.ts';
+export type { RecordedSpan, SpanTracer } from './observe/spans.ts';
 export { SluiceError, type ErrorCode } from './core/errors.ts';
 
 /** A running proxy. `await using` closes it. */
@@ -45,6 +48,15 @@ export class ConfigError extends Error {
   }
 }
 
+/** What the embedding program brings along, beside its hooks. */
+export interface Surroundings {
+  /**
+   * An OpenTelemetry tracer: each request becomes one SERVER span, child of its `traceparent`, and origins get that span
+   * as their parent. Needs `@opentelemetry/api` 1.9 or later installed beside sluice.
+   */
+  readonly tracer?: SpanTracer;
+}
+
 /**
  * Starts a proxy in this process.
  *
@@ -52,14 +64,19 @@ export class ConfigError extends Error {
  *     console.log(proxy.addresses[0]);
  *     await proxy.close();
  *
- * The access log is off unless `log.access` is set. Throws `ConfigError`, or the system's error when an address cannot
+ * The access log is off unless `log.access` is set. Throws `ConfigError`, an `Error` when there is a tracer but not its
+ * package, or the system's error when an address cannot
  * be bound (`EADDRINUSE`, `EACCES`).
  */
 export async function createSluice<const Name extends string>(
   config: ConfigInput<Name>,
   hooks: HookFunctions = {},
+  { tracer }: Surroundings = {},
 ): Promise<RunningSluice> {
-  const sluice = new Sluice(checked(config), { hooks: makeHooks(hooks) });
+  const checkedConfig = checked(config);
+  const spans =
+    tracer === undefined ? null : await loadSpans(tracer, systemClock, (error): void => sluice.report(error));
+  const sluice: Sluice = new Sluice(checkedConfig, { hooks: makeHooks(hooks), spans });
   await sluice.open();
   return {
     get addresses() {

@@ -5,12 +5,14 @@ import { codecs } from './codec/index.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { addressKey, type Change, plan, showChange } from './control/plan.ts';
 import { type Clock, systemClock } from './core/clock.ts';
+import type { Exchange } from './core/exchange.ts';
 import { Networks } from './core/networks.ts';
 import { Origin, originName } from './core/origin.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
+import type { Spans } from './observe/spans.ts';
 import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
@@ -26,6 +28,8 @@ export interface Surroundings {
   readonly hooks?: Hooks | null;
   /** Takes sluice's own messages, instead of the config's `log.error`. */
   readonly messages?: Messages;
+  /** Gets a span for each exchange. */
+  readonly spans?: Spans | null;
 }
 
 /** One running proxy: every room, made from a checked config. The only file that knows them all. */
@@ -34,6 +38,7 @@ export class Sluice {
   readonly #wheel: Wheel;
   readonly #logs: Logs;
   readonly #hooks: Hooks | null;
+  readonly #spans: Spans | null;
   #config: Config;
   /** What new channels let origins send. */
   #codecLimits: CodecLimits;
@@ -55,6 +60,7 @@ export class Sluice {
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#hooks = surroundings.hooks ?? null;
+    this.#spans = surroundings.spans ?? null;
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null);
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
@@ -63,7 +69,7 @@ export class Sluice {
       clock: this.#clock,
       wheel: this.#wheel,
       table: compile(config.routes),
-      passes: passes(config.headers, this.#clock),
+      passes: passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
       hooks: this.#hooks,
       defect: (error) => this.report(error),
@@ -176,7 +182,7 @@ export class Sluice {
       table: compile(config.routes),
       passes: isDeepStrictEqual(before.headers, config.headers)
         ? this.#rooms.passes
-        : passes(config.headers, this.#clock),
+        : passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
     };
     config.listen.forEach((options, index) => listeners[index].update(listenerOptions(options)));
@@ -268,12 +274,18 @@ export class Sluice {
     );
   }
 
+  /** Hears of each exchange once, when it is over. */
+  #done(exchange: Exchange): void {
+    this.#logs.done(exchange);
+    this.#spans?.done(exchange);
+  }
+
   #makeListener(options: Config['listen'][number]): Listener {
     return new Listener(listenerOptions(options), {
       clock: this.#clock,
       wheel: this.#wheel,
       handle: (exchange) => handle(exchange, this.#rooms),
-      done: (exchange) => this.#logs.done(exchange),
+      done: (exchange) => this.#done(exchange),
       refused: (listener, peer, code) => this.say('warn', code, `${listener} turned ${peer} away`),
       defect: (error) => this.report(error),
     });

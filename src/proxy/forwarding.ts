@@ -118,6 +118,7 @@ export class Forwarding implements Applicant, Carrier {
 
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
+    this.#exchange.failed(origin, code, detail);
     this.#upstream.health.connectFailed(origin, `${code}: ${detail}`);
     this.#upstream.release(origin);
     this.#lastError = code;
@@ -200,6 +201,7 @@ export class Forwarding implements Applicant, Carrier {
     this.#held = null;
     channel?.abandon();
     if (!this.#over) {
+      exchange.failed(origin, code, detail);
       this.#lastError = code;
       this.#lastDetail = detail;
       if (this.#answered) {

@@ -7,7 +7,7 @@ import { Answer } from '../core/answer.ts';
 import type { ClientAddress } from '../core/exchange.ts';
 import { type RewriteOptions, passes } from './index.ts';
 
-const OFF: RewriteOptions = { forwarded: false, via: false, requestId: false };
+const OFF: RewriteOptions = { forwarded: false, via: false, requestId: false, trace: 'off', traceSample: 0 };
 
 const V6 = '2001:db8::1';
 
