@@ -75,7 +75,9 @@ export async function createSluice<const Name extends string>(
 ): Promise<RunningSluice> {
   const checkedConfig = checked(config);
   const spans =
-    tracer === undefined ? null : await loadSpans(tracer, systemClock, (error): void => sluice.report(error));
+    tracer === undefined && !checkedConfig.log.spans
+      ? null
+      : await loadSpans(tracer, systemClock, (error): void => sluice.report(error));
   const sluice: Sluice = new Sluice(checkedConfig, { hooks: makeHooks(hooks), spans });
   await sluice.open();
   return {

@@ -10,6 +10,7 @@ import { Networks } from './core/networks.ts';
 import { Origin, originName } from './core/origin.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
+import { Ledger } from './observe/ledger.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import type { Spans } from './observe/spans.ts';
@@ -39,6 +40,8 @@ export class Sluice {
   readonly #logs: Logs;
   readonly #hooks: Hooks | null;
   readonly #spans: Spans | null;
+  /** The last failed and slow requests. */
+  readonly ledger: Ledger;
   #config: Config;
   /** What new channels let origins send. */
   #codecLimits: CodecLimits;
@@ -61,6 +64,7 @@ export class Sluice {
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#hooks = surroundings.hooks ?? null;
     this.#spans = surroundings.spans ?? null;
+    this.ledger = new Ledger(config.log, this.#clock);
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null);
     this.#upstreams = new Map(
       Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
@@ -175,6 +179,7 @@ export class Sluice {
       for (const listener of listeners) if (!this.#listeners.includes(listener)) await listener.drain();
       throw error;
     }
+    this.ledger.update(config.log);
     const gone = this.#listeners.filter((listener) => !listeners.includes(listener));
     this.#updateUpstreams(before, config);
     this.#rooms = {
@@ -277,6 +282,7 @@ export class Sluice {
   /** Hears of each exchange once, when it is over. */
   #done(exchange: Exchange): void {
     this.#logs.done(exchange);
+    this.ledger.done(exchange);
     this.#spans?.done(exchange);
   }
 

@@ -1,4 +1,6 @@
 import type { Config } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { loadSpans } from '../observe/spans.ts';
 import { Sluice } from '../sluice.ts';
 import { die, EXIT_FAILED } from './exit.ts';
 import { explain } from './explain.ts';
@@ -21,7 +23,8 @@ export interface ServeOptions {
 export async function serve(config: Config, { yields, file, watch }: ServeOptions = {}): Promise<boolean> {
   let sluice: Sluice;
   try {
-    sluice = new Sluice(config);
+    const spans = config.log.spans ? await loadSpans(undefined, systemClock, (error) => sluice.report(error)) : null;
+    sluice = new Sluice(config, { spans });
   } catch (error) {
     return die(EXIT_FAILED, explain(error as NodeJS.ErrnoException));
   }

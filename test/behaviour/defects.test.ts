@@ -125,7 +125,10 @@ test('a timer that throws: the other timers go on, and so does the process', asy
   const waiting = await line.connect();
   waiting.send(get('/waits-for-the-origin'));
   await eventually(() => thrown > 0, 'the timer to throw');
-  await eventually(() => said.some((one) => one.startsWith('internal Error: broken messages')), 'the defect to be told');
+  await eventually(
+    () => said.some((one) => one.startsWith('internal Error: broken messages')),
+    'the defect to be told',
+  );
   await app.listen();
   const peer = await line.connect();
   peer.send(get('/'));

@@ -22,10 +22,7 @@ test('off: what the client sends is passed on as it is, and nothing is added', a
     await peer.answer();
   }
   const [first, second, third] = app.requests;
-  assert.deepEqual(
-    [first?.field('traceparent'), first?.field('tracestate')],
-    [`00-${TRACE}-${SPAN}-01`, 'a=1'],
-  );
+  assert.deepEqual([first?.field('traceparent'), first?.field('tracestate')], [`00-${TRACE}-${SPAN}-01`, 'a=1']);
   assert.equal(second?.field('traceparent'), undefined);
   assert.equal(third?.field('traceparent'), 'garbage');
   for (const one of await line.logged(3)) assert.ok(!('traceId' in one));

@@ -259,7 +259,10 @@ test('an origin that ends its side right behind the 101: the client hears of it,
     assert.equal(near.ending, 'fin');
     near.send('still here');
     near.fin();
-    await eventually(() => got === 'still here', () => `the origin to get the rest, not ${got}`);
+    await eventually(
+      () => got === 'still here',
+      () => `the origin to get the rest, not ${got}`,
+    );
     const [logged] = await line.logged(1);
     assert.equal(logged?.status, 101);
     await line.settled();

@@ -36,7 +36,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
   route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
-  observe: { from: ['core/'], packages: ['zod', '@opentelemetry/api'], node: 'any but sockets' },
+  observe: {
+    from: ['core/'],
+    types: ['control/views.ts'],
+    packages: ['zod', '@opentelemetry/api'],
+    node: 'any but sockets',
+  },
   spawn: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
   files: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
   listen: { from: ['core/', 'wire/', 'codec/http1'], packages: ['zod'], node: 'any but sockets' },
