@@ -6,40 +6,29 @@ const TRACE = 'traceparent: 00-'.length;
 const SPAN = TRACE + 33;
 const FLAGS = SPAN + 17;
 
-/**
- * Ids of traces and spans, as complete field lines. Unique, not secret: the generator xoshiro128** (Blackman and Vigna,
- * 2018; public domain), which has 128 bits of state, so that threads that begin at random places of its one long circle
- * do not meet. `crypto.randomBytes` would take ten times as long, for every request.
- */
+/** Ids drawn at once: at this size one costs 11 ns; drawn one by one, 2 µs. */
+const BATCH = 256;
+
+/** Ids of traces and spans, random ones, as complete field lines. */
 export class TraceIds {
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
+  readonly #fill: (words: Int32Array) => unknown;
+  /** Four words for a trace, two for a span. */
+  readonly #words = new Int32Array(BATCH * 6);
+  #left = 0;
   readonly #line = Buffer.from(LINE, 'latin1');
 
-  /** @param seed four numbers of 32 bits, not all 0; default: from the system's cryptographic source */
-  constructor(seed: Int32Array = randomFillSync(new Int32Array(4))) {
-    this.#a = seed[0];
-    this.#b = seed[1];
-    this.#c = seed[2];
-    this.#d = seed[3];
-    // The one state from which it never leaves.
-    if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 1;
+  /** @param fill makes all words random; default: the system's cryptographic source */
+  constructor(fill: (words: Int32Array) => unknown = randomFillSync) {
+    this.#fill = fill;
   }
 
   /** 32 random bits, signed. */
   roll(): number {
-    const five = Math.imul(this.#b, 5);
-    const result = Math.imul((five << 7) | (five >>> 25), 9);
-    const shifted = this.#b << 9;
-    this.#c ^= this.#a;
-    this.#d ^= this.#b;
-    this.#b ^= this.#c;
-    this.#a ^= this.#d;
-    this.#c ^= shifted;
-    this.#d = (this.#d << 11) | (this.#d >>> 21);
-    return result;
+    if (this.#left === 0) {
+      this.#fill(this.#words);
+      this.#left = this.#words.length;
+    }
+    return this.#words[--this.#left];
   }
 
   /** A line with a new trace and a new span. `traceIn` and `spanIn` read their ids. */

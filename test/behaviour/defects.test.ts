@@ -22,6 +22,7 @@ async function statuses(line: Line, ...targets: string[]): Promise<number[]> {
 
 /** Everything that can be awaited and is no promise of this realm, or none that behaves. */
 function thenable(run: (resolve: (value?: unknown) => void, reject: (error: unknown) => void) => void): Promise<never> {
+  // oxlint-disable-next-line unicorn/no-thenable -- it is what this is about
   return { then: run } as never;
 }
 
@@ -37,6 +38,7 @@ const FAULTS: Readonly<Record<string, () => Promise<never>>> = {
       throw new Error('broken hook');
     }),
   'has a then that cannot be read': () =>
+    // oxlint-disable-next-line unicorn/no-thenable -- the same
     Object.defineProperty({}, 'then', {
       get() {
         throw new Error('broken hook');
