@@ -4,6 +4,7 @@ import type { CodecLimits } from './codec/codec.ts';
 import { codecs } from './codec/index.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
+import type { RecordView } from './control/views.ts';
 import { addressKey } from './control/plan.ts';
 import { Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
@@ -13,9 +14,11 @@ import { Networks } from './core/networks.ts';
 import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
+import { Ledger } from './observe/ledger.ts';
 import { Logs } from './observe/logs.ts';
 import { Meters } from './observe/meters.ts';
 import type { Messages } from './observe/messages.ts';
+import type { Spans } from './observe/spans.ts';
 import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
@@ -32,6 +35,8 @@ export interface Surroundings {
   readonly hooks?: Hooks | null;
   /** Takes sluice's own messages, instead of the config's `log.error`. */
   readonly messages?: Messages;
+  /** Gets a span for each exchange. */
+  readonly spans?: Spans | null;
   /** Hears that an origin has come or gone, instead of sluice's own log. */
   readonly turned?: Turned;
 }
@@ -72,6 +77,9 @@ export class DataPlane {
   readonly #wheel: Wheel;
   readonly #logs: Logs;
   readonly #hooks: Hooks | null;
+  readonly #spans: Spans | null;
+  /** The last failed and slow requests. */
+  readonly #ledger: Ledger;
   readonly #turned: Turned;
   readonly #place: Place;
   readonly #bells: Bells;
@@ -101,6 +109,8 @@ export class DataPlane {
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#hooks = surroundings.hooks ?? null;
+    this.#spans = surroundings.spans ?? null;
+    this.#ledger = new Ledger(config.log, this.#clock);
     this.#turned = surroundings.turned ?? (() => {});
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null, place.threads > 1);
     this.#bells = new Bells(place.bells, place.thread);
@@ -112,7 +122,7 @@ export class DataPlane {
       clock: this.#clock,
       wheel: this.#wheel,
       table: compile(config.routes),
-      passes: passes(config.headers, this.#clock),
+      passes: passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
       hooks: this.#hooks,
       defect: (error) => this.report(error),
@@ -184,13 +194,14 @@ export class DataPlane {
     this.#boards = boards;
     this.#meters = new Meters((key) => this.#board(key));
     this.#codecLimits = codecLimits(config);
+    this.#ledger.update(config.log);
     this.#updateUpstreams(before, config);
     this.#rooms = {
       ...this.#rooms,
       table: compile(config.routes),
       passes: isDeepStrictEqual(before.headers, config.headers)
         ? this.#rooms.passes
-        : passes(config.headers, this.#clock),
+        : passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
     };
     config.listen.forEach((options, index) => listeners[index]?.update(listenerOptions(options)));
@@ -211,6 +222,11 @@ export class DataPlane {
   /** The requests that wait for an upstream in this thread, longest wait first. */
   waiting(upstream: string, most: number): Waiting[] {
     return this.#upstreams.get(upstream)?.backlog.list(most) ?? [];
+  }
+
+  /** The last failed and slow requests of this thread, newest first. */
+  records(most: number): RecordView[] {
+    return this.#ledger.records(most);
   }
 
   /** Logs a defect that nobody caught. */
@@ -370,6 +386,8 @@ export class DataPlane {
   #done(exchange: Exchange): void {
     this.#meters.done(exchange);
     this.#logs.done(exchange);
+    this.#ledger.done(exchange);
+    this.#spans?.done(exchange);
   }
 
   #rung(): void {

@@ -5,13 +5,16 @@
 import { check, type ConfigInput, showProblems, type Problem } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import type { Change } from './control/plan.ts';
+import { loadSpans, type SpanTracer } from './observe/spans.ts';
 import { type HookFunctions, makeHooks } from './proxy/hooks.ts';
+import { systemClock } from './core/clock.ts';
 import { Sluice } from './sluice.ts';
 
 export { defineConfig } from './config/index.ts';
 export type { BalanceInput, ConfigInput, Problem, RouteInput, UpstreamInput } from './config/index.ts';
 export type { HookAnswer, HookFields, HookFunctions, HookRequest, HookResponse } from './proxy/hooks.ts';
 export type { Change } from './control/plan.ts';
+export type { RecordedSpan, SpanTracer } from './observe/spans.ts';
 export { SluiceError, type ErrorCode } from './core/errors.ts';
 
 /** A running proxy. `await using` closes it. */
@@ -45,6 +48,15 @@ export class ConfigError extends Error {
   }
 }
 
+/** What the embedding program brings along, beside its hooks. */
+export interface Surroundings {
+  /**
+   * An OpenTelemetry tracer: each request becomes one SERVER span, child of its `traceparent`, and origins get that span
+   * as their parent. Needs `@opentelemetry/api` 1.9 or later installed beside sluice.
+   */
+  readonly tracer?: SpanTracer;
+}
+
 /**
  * Starts a proxy in this process.
  *
@@ -52,17 +64,23 @@ export class ConfigError extends Error {
  *     console.log(proxy.addresses[0]);
  *     await proxy.close();
  *
- * The access log is off unless `log.access` is set. Throws `ConfigError`, or the system's error when an address cannot
+ * The access log is off unless `log.access` is set. Throws `ConfigError`, an `Error` when there is a tracer but not its
+ * package, or the system's error when an address cannot
  * be bound (`EADDRINUSE`, `EACCES`).
  */
 export async function createSluice<const Name extends string>(
   config: ConfigInput<Name>,
   hooks: HookFunctions = {},
+  { tracer }: Surroundings = {},
 ): Promise<RunningSluice> {
-  const made = makeHooks(hooks);
-  const complete = checked(config);
-  if (complete.threads > 1 && Object.keys(hooks).length > 0) throw new ConfigError([HOOKS_NEED_ONE_THREAD]);
-  const sluice = new Sluice(complete, { hooks: made });
+  const checkedConfig = checked(config);
+  const inProgram = Object.keys(hooks).length > 0 || tracer !== undefined;
+  if (checkedConfig.threads > 1 && inProgram) throw new ConfigError([NEEDS_ONE_THREAD]);
+  const spans =
+    tracer === undefined && !checkedConfig.log.spans
+      ? null
+      : await loadSpans(tracer, systemClock, (error): void => sluice.report(error));
+  const sluice: Sluice = new Sluice(checkedConfig, { hooks: makeHooks(hooks), spans });
   await sluice.open();
   return {
     get addresses() {
@@ -76,9 +94,9 @@ export async function createSluice<const Name extends string>(
 }
 
 /** Functions cannot be handed to other threads. */
-const HOOKS_NEED_ONE_THREAD: Problem = {
+const NEEDS_ONE_THREAD: Problem = {
   code: 'config/out-of-range',
-  message: 'threads: hooks run in one thread: set `threads` to 1, or start sluice without hooks',
+  message: 'threads: hooks and a tracer belong to this thread: set `threads` to 1, or start sluice without them',
   path: ['threads'],
 };
 

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config/config.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
+import type { RecordView } from './control/views.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
 import { Discovery } from './discovery.ts';
@@ -173,6 +174,16 @@ export class Sluice {
   /** The requests that wait for an upstream, longest wait first. */
   async queue(upstream: string, most: number): Promise<Waiting[]> {
     return (await this.#plane?.waiting(upstream, most)) ?? [];
+  }
+
+  /** The last failed and slow requests, newest first. */
+  async records(most: number): Promise<RecordView[]> {
+    return (await this.#plane?.records(most)) ?? [];
+  }
+
+  /** The failed or slow request of this id. */
+  async record(id: string): Promise<RecordView | undefined> {
+    return (await this.records(Infinity)).find((record) => record.id === id);
   }
 
   /** Why an origin is in its state; `undefined` when it has been up from the start. */

@@ -85,7 +85,7 @@ describe('the checker finds', () => {
     assert.equal(broken({ 'src/files/a.ts': `import { RE2JS } from 're2js';` }).length, 1);
     assert.deepEqual(broken({ 'src/route/a.ts': `import { RE2JS } from 're2js';` }), []);
     assert.deepEqual(broken({ 'src/observe/a.ts': `import x from '@scope/name/sub.js';` }), [
-      'src/observe/a.ts:1 observe/ may import of packages only zod, not @scope/name',
+      'src/observe/a.ts:1 observe/ may import of packages only zod, @opentelemetry/api, not @scope/name',
     ]);
   });
 

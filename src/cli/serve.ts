@@ -1,4 +1,6 @@
 import type { Config } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { loadSpans } from '../observe/spans.ts';
 import { Sluice } from '../sluice.ts';
 import { die, EXIT_FAILED, EXIT_USAGE } from './exit.ts';
 import { explain } from './explain.ts';
@@ -25,7 +27,8 @@ export async function serve(config: Config, { yields, file, watch, takeover }: S
   const before = takeover === true ? await findPredecessors(config) : [];
   let sluice: Sluice;
   try {
-    sluice = new Sluice(config, {}, { sharing: true, takeover: before.length > 0 });
+    const spans = config.log.spans ? await loadSpans(undefined, systemClock, (error) => sluice.report(error)) : null;
+    sluice = new Sluice(config, { spans }, { sharing: true, takeover: before.length > 0 });
   } catch (error) {
     return die(EXIT_FAILED, explain(error as NodeJS.ErrnoException));
   }

@@ -1,5 +1,6 @@
 import type { Answer, BodySink } from './answer.ts';
 import type { ErrorCode } from './errors.ts';
+import { METER } from './meter.ts';
 import type { Networks } from './networks.ts';
 import type { Origin } from './origin.ts';
 import type { Request } from './request.ts';
@@ -63,6 +64,9 @@ export interface Carrier {
   clientFlushed(): void;
 }
 
+/** Most failed attempts that are remembered of one exchange. */
+const LONGEST_TRAIL = 16;
+
 /**
  * One request and its answer: the thing that travels along the line, and the record the log is written from.
  * Times are clock milliseconds; 0 means "not reached".
@@ -75,6 +79,11 @@ export class Exchange {
   state: ExchangeState = 'head';
   /** `X-Request-Id`; '' when switched off. */
   id = '';
+  /** Of W3C Trace Context, as the origin gets them; '' when tracing is off or the request did not come so far. */
+  traceId = '';
+  spanId = '';
+  /** What a tracer made for it; ended with the exchange. */
+  span: object | null = null;
   route = '';
   upstream = '';
   /** The upstream's numbers; `null` when none is asked. */
@@ -101,6 +110,8 @@ export class Exchange {
   bytesOut = 0;
   /** The channel had carried an exchange before. */
   reused = false;
+  /** What was tried and failed, in order: `127.0.0.1:3000 connect-refused ECONNREFUSED`; at most `LONGEST_TRAIL`. */
+  trail: string[] | null = null;
   /** Whoever works on the exchange now, and so hears of the client. */
   carrier: Carrier | null = null;
 
@@ -109,5 +120,14 @@ export class Exchange {
     this.remote = front.client.address;
     this.request = request;
     this.started = started;
+  }
+
+  /** Remembers a failed attempt: the first ones, and the last. */
+  failed(origin: Origin | null, code: ErrorCode, detail: string): void {
+    if (origin !== null) origin.meter[METER.failed]++;
+    const trail = (this.trail ??= []);
+    const line = `${origin === null ? '-' : origin.name} ${code}${detail === '' ? '' : ` ${detail}`}`;
+    if (trail.length === LONGEST_TRAIL) trail[LONGEST_TRAIL - 1] = line;
+    else trail.push(line);
   }
 }

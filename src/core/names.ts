@@ -32,6 +32,8 @@ export const SET_COOKIE = 26;
 export const LOCATION = 27;
 export const STATUS = 28;
 export const MAX_FORWARDS = 29;
+export const TRACEPARENT = 30;
+export const TRACESTATE = 31;
 
 const KNOWN: readonly (readonly [string, number])[] = [
   ['host', HOST],
@@ -63,6 +65,8 @@ const KNOWN: readonly (readonly [string, number])[] = [
   ['location', LOCATION],
   ['status', STATUS],
   ['max-forwards', MAX_FORWARDS],
+  ['traceparent', TRACEPARENT],
+  ['tracestate', TRACESTATE],
 ];
 
 interface Candidate {
@@ -70,7 +74,7 @@ interface Candidate {
   readonly id: number;
 }
 
-/** Candidates by length; at most four share one, and the first byte tells most of them apart. */
+/** Candidates by length; at most five share one, and the first byte tells most of them apart. */
 const BY_LENGTH: readonly Candidate[][] = (() => {
   const lists: Candidate[][] = Array.from({ length: 32 }, () => []);
   for (const [name, id] of KNOWN) lists[name.length]?.push({ bytes: Uint8Array.from(Buffer.from(name)), id });

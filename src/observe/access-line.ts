@@ -58,6 +58,8 @@ export function jsonFormat(clock: Clock): AccessFormat {
       referer: plain(exchange, names.REFERER),
       userAgent: plain(exchange, names.USER_AGENT),
       id: exchange.id || undefined,
+      traceId: exchange.traceId || undefined,
+      spanId: exchange.spanId || undefined,
       route: exchange.route || undefined,
       upstream: exchange.upstream || undefined,
       origin: exchange.origin?.name,

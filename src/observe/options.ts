@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count, duration } from '../core/kind.ts';
 
 /** A file needs a slash or a dot in its name, so that a mistyped `stdout` does not become one. */
 function destination(
@@ -43,6 +44,25 @@ export const logSchema = z
       .enum(['error', 'warn', 'info', 'debug'])
       .default('info')
       .describe('The least important messages that are written to the error log.'),
+    recent: count(
+      'Failed requests that are remembered, for the admin interface: so many that ended with a 5xx error, and as many with a 4xx error of sluice’s own. 0: none.',
+      100,
+      { most: 10_000, off: false },
+    ),
+    slow: z
+      .strictObject({
+        over: duration('From the head of a request to the head of its answer.', '1s', { least: '1ms' }),
+        keep: count('How many are remembered. 0: none.', 100, { most: 10_000, off: false }),
+      })
+      .meta({ title: 'slow' })
+      .prefault({})
+      .describe('Slow requests that are remembered, for the admin interface.'),
+    spans: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Give each request an OpenTelemetry span, by the tracer provider that is registered in the process. Needs the package `@opentelemetry/api`; a change takes a restart.',
+      ),
   })
   .meta({ title: 'log' });
 

@@ -1,7 +1,6 @@
 import type { Answer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
-import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
@@ -129,7 +128,7 @@ export class Forwarding implements Applicant, Carrier {
 
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
-    origin.meter[METER.failed]++;
+    this.#exchange.failed(origin, code, detail);
     this.#upstream.health.connectFailed(origin, `${code}: ${detail}`);
     this.#upstream.release(origin);
     this.#lastError = code;
@@ -213,8 +212,8 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     this.#held = null;
     channel?.abandon();
-    if (origin !== null) origin.meter[METER.failed]++;
     if (!this.#over) {
+      exchange.failed(origin, code, detail);
       this.#lastError = code;
       this.#lastDetail = detail;
       if (this.#answered) {

@@ -79,18 +79,21 @@ export function makeHooks(functions: HookFunctions): Hooks | null {
           go(error);
         }
       };
-      let made: void | HookAnswer | Promise<void | HookAnswer>;
+      let made: void | HookAnswer;
       try {
-        made = onRequest?.(new RequestView(exchange));
+        const answer = onRequest?.(new RequestView(exchange));
+        // By a promise of our own: whoever calls back at once, or throws in that, must not come before or end the process.
+        if (isPromise(answer)) {
+          Promise.resolve(answer)
+            .then(proceed)
+            .catch((error: unknown) => go(error ?? new Error('rejected')));
+          return;
+        }
+        made = answer;
       } catch (error) {
         return go(error ?? new Error('the hook threw nothing'));
       }
-      // By a promise of our own: whoever calls back at once, or throws in that, must not come before or end the process.
-      if (isPromise(made))
-        Promise.resolve(made)
-          .then(proceed)
-          .catch((error: unknown) => go(error ?? new Error('rejected')));
-      else proceed(made);
+      proceed(made);
     },
     answer(exchange, answer, go) {
       const view: HookResponse = {

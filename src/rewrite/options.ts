@@ -15,6 +15,19 @@ export const headersSchema = z
       .boolean()
       .default(true)
       .describe('Give each request an `X-Request-Id`; the one of a trusted proxy is kept.'),
+    trace: z
+      .enum(['off', 'on', 'trusted'])
+      .default('off')
+      .describe(
+        'Take part in W3C Trace Context: `off` passes `traceparent` as it is, `on` puts an id of its own in for each request and begins ' +
+          'a trace where there is none, `trusted` does so and believes only what trusted proxies send.',
+      ),
+    traceSample: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe('The share of the traces begun here that is marked as sampled, from 0 to 1.'),
   })
   .meta({ title: 'headers' });
 

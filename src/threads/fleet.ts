@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { RecordView } from '../control/views.ts';
 import type { BoardMap } from '../control/boards.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Waiting } from '../upstream/backlog.ts';
@@ -113,6 +114,14 @@ export class Fleet implements Plane {
     return lists
       .flat()
       .toSorted((a, b) => a.since - b.since)
+      .slice(0, most);
+  }
+
+  async records(most: number): Promise<RecordView[]> {
+    const lists = await this.#all((plane) => plane.records(most));
+    return lists
+      .flat()
+      .toSorted((a, b) => (a.at < b.at ? 1 : -1))
       .slice(0, most);
   }
 

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { RecordView } from '../control/views.ts';
 import type { BoardMap } from '../control/boards.ts';
 import type { Waiting } from '../upstream/backlog.ts';
 import type { Bound, Place, Turned } from '../data-plane.ts';
@@ -13,6 +14,7 @@ export interface Plane {
   reopenLogs(): void | Promise<void>;
   close(grace: number): Promise<void>;
   waiting(upstream: string, most: number): Waiting[] | Promise<Waiting[]>;
+  records(most: number): RecordView[] | Promise<RecordView[]>;
 }
 
 /** What a thread is started with. */

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
+import type { RecordView } from '../control/views.ts';
 import type { BoardMap } from '../control/boards.ts';
 import type { Bound, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
@@ -81,6 +82,10 @@ export class RemotePlane implements Plane {
 
   waiting(upstream: string, most: number): Promise<Waiting[]> {
     return this.#call('waiting', upstream, most) as Promise<Waiting[]>;
+  }
+
+  records(most: number): Promise<RecordView[]> {
+    return this.#call('records', most) as Promise<RecordView[]>;
   }
 
   /** Ends the thread as well. */

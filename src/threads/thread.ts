@@ -1,6 +1,8 @@
 /** What runs in a thread of its own: one data plane, driven by the control plane's calls. */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { DataPlane } from '../data-plane.ts';
+import { systemClock } from '../core/clock.ts';
+import { loadSpans } from '../observe/spans.ts';
 import { type Call, type Saying, type ThreadStart, toFailure } from './plane.ts';
 
 const port = parentPort as MessagePort;
@@ -11,7 +13,9 @@ const say = (saying: Saying): void => port.postMessage(saying);
 let plane: DataPlane | null = null;
 let failure: unknown;
 try {
+  const spans = config.log.spans ? await loadSpans(undefined, systemClock, (error) => plane?.report(error)) : null;
   plane = new DataPlane(config, boards, place, {
+    spans,
     messages: { say: (...words) => say({ kind: 'say', words }) },
     turned: (...turn) => say({ kind: 'turned', turn }),
   });

@@ -204,3 +204,45 @@ test('what one client sends never ends up in the memory of another: aborted dial
   await line.settled();
   assert.deepEqual(wrong, []);
 });
+
+test('with the last byte of the answer: logged once, as served or as gone', async (t) => {
+  const app = await origin(t, async (peer) => {
+    for (;;) {
+      const request = await peer.request();
+      if (request === undefined) return;
+      const [, framing = ''] = request.target.split('/');
+      if (framing === 'length') peer.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhalf');
+      else if (framing === 'chunked') peer.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+    }
+  });
+  const line = await start(t, app.url, { keepAlive: { maxIdle: 1 } });
+  const ENDS: Record<string, string> = { length: '!', chunked: '1\r\n!\r\n0\r\n\r\n', whole: ok('half!') };
+  let count = 0;
+  for (const framing of Object.keys(ENDS)) {
+    for (const how of ['reset', 'fin', 'close'] as const) {
+      for (const first of ['client', 'origin']) {
+        const peer = await line.connect();
+        peer.send(get(`/${framing}`));
+        count++;
+        if (framing !== 'whole') await peer.until('half');
+        else await eventually(() => app.connections.some((one) => one.socket.bytesRead > 0), 'the origin to be asked');
+        await eventually(() => line.first.inFlight === 1, 'the request to be with its origin');
+        await sleep(10);
+        const serving = app.connections.findLast((one) => !one.socket.destroyed && one.ending === 'open');
+        // Both in one turn, so that sluice finds both at once; which one first depends on the order here.
+        if (first === 'client') peer[how]();
+        serving?.send(ENDS[framing] ?? '');
+        if (first === 'origin') peer[how]();
+        await line.settled();
+        peer.close();
+      }
+    }
+  }
+  const logged = await line.logged(count);
+  for (const one of logged) {
+    const told = `${one.target} ${one.status} ${one.error} ${one.bytesOut}`;
+    assert.match(told, /^\/\w+ (?:200 undefined 5|200 client-gone [45]|499 client-gone 0)$/);
+  }
+  assert.ok(logged.some((one) => one.error === undefined) && logged.some((one) => one.error === 'client-gone'));
+  assert.equal(new Set(logged.map((one) => one.id)).size, count);
+});

@@ -156,7 +156,11 @@ test('a connect that takes too long is given up: another origin is asked, or 504
 
 test('a name that does not resolve and a socket file that is not there count as down', async (t) => {
   const good = await server(t, () => ok('good'));
-  const line = await start(t, [{ url: 'http://nobody.invalid:80', resolve: 'no' }, 'unix:/nowhere/to/be.sock', good.url]);
+  const line = await start(t, [
+    { url: 'http://nobody.invalid:80', resolve: 'no' },
+    'unix:/nowhere/to/be.sock',
+    good.url,
+  ]);
   const peer = await line.connect();
   peer.send(get());
   assert.equal((await peer.answer()).body, 'good');

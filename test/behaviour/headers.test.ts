@@ -44,6 +44,40 @@ test('what is meant for one hop stays on it, and the rest keeps its order, case 
   ]);
 });
 
+test('every field that Connection nominates goes, before it and behind it, from one such field or many, both ways', async (t) => {
+  const names = Array.from({ length: 40 }, (_, i) => `X-Hop-${i}`);
+  const lines = names.map((name) => `${name}: 1\r\n`);
+  const half = names.length / 2;
+  const nominated =
+    lines.slice(0, half).join('') +
+    `Connection: ${names.slice(half).toReversed().join(',').toUpperCase()}\r\nX-Kept: 1\r\n` +
+    `Connection: ${names.slice(0, half).join(' , ,')}\r\nConnection: X-Hop-0, X-Hop-39, x-never-sent\r\n` +
+    `${lines.slice(half).join('')}x-hop-0: again\r\nX-Hop-4: again\r\nX-Hop-41: 1\r\n`;
+  const app = await server(t, () => ok('', nominated));
+  const line = await start(t, app.url, {}, { headers: { requestId: false } });
+  const peer = await line.connect();
+  peer.send(get('/', nominated));
+  const answer = await peer.answer();
+  for (const { fields } of [app.requests[0], answer]) {
+    const sent = fields.filter((field) => /^x-(?!forwarded)/i.test(field));
+    assert.deepEqual(sent, ['X-Kept: 1', 'X-Hop-41: 1']);
+  }
+});
+
+test('a Forwarded that a stranger sends reaches no origin, also where sluice sends none; a trusted proxy’s does', async (t) => {
+  const app = await server(t, () => ok());
+  const stranger = await start(t, app.url);
+  const trusted = await start(t, app.url, {}, { trustedProxies: ['loopback'] });
+  for (const line of [stranger, trusted]) {
+    const peer = await line.connect();
+    peer.send(get('/', 'Forwarded: for=1.2.3.4;proto=https\r\nAccept: a\r\nfORWARDED: for=5.6.7.8\r\n'));
+    await peer.answer();
+  }
+  assert.equal(app.requests[0]?.field('forwarded'), undefined);
+  assert.equal(app.requests[0]?.field('accept'), 'a');
+  assert.equal(app.requests[1]?.field('forwarded'), 'for=1.2.3.4;proto=https, for=5.6.7.8');
+});
+
 test('underscores pass where they are allowed', async (t) => {
   const app = await server(t, () => ok());
   const line = await start(t, app.url, {}, { limits: { underscores: 'allow' } });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { makeHooks } from '../../src/proxy/hooks.ts';
 import { type Line, start } from '../support/line.ts';
 import { eventually, get, ok, origin, type Peer, server, sleep } from '../support/scripted.ts';
 
@@ -214,4 +215,56 @@ test('close() lets tunnels go on for the grace and then cuts them', async (t) =>
   await closing;
   assert.ok(line.said.some((one) => one.includes('drain-timeout')));
   await line.logged(1);
+});
+
+test('a client that ends its side before the 101: the origin hears of it, and the client still gets everything', async (t) => {
+  for (const pause of [0, 50]) {
+    const app = await origin(t, async (peer) => {
+      await peer.requestHead();
+      await sleep(pause);
+      peer.send(YES);
+      const got = await peer.end();
+      assert.equal(peer.ending, 'fin');
+      peer.send(`got ${got}`);
+      peer.fin();
+    });
+    const line = await start(t, app.url);
+    const near = await line.connect();
+    near.send(`${ASK}all I say`);
+    near.fin();
+    assert.equal((await near.answer()).status, 101);
+    assert.equal(await near.end(), 'got all I say');
+    assert.equal(near.ending, 'fin');
+    const [logged] = await line.logged(1);
+    assert.equal(logged?.status, 101);
+    assert.equal(logged?.error, undefined);
+    await line.settled();
+  }
+});
+
+test('an origin that ends its side right behind the 101: the client hears of it, and may go on sending, also after a slow hook', async (t) => {
+  for (const hooks of [{}, { onResponse: () => sleep(60) }]) {
+    let got = '';
+    const app = await origin(t, async (peer) => {
+      await peer.requestHead();
+      peer.send(`${YES}bye`);
+      peer.fin();
+      got = await peer.end();
+    });
+    const line = await start(t, app.url, {}, {}, { hooks: makeHooks(hooks) });
+    const near = await line.connect();
+    near.send(ASK);
+    assert.equal((await near.answer()).status, 101);
+    assert.equal(await near.end(), 'bye');
+    assert.equal(near.ending, 'fin');
+    near.send('still here');
+    near.fin();
+    await eventually(
+      () => got === 'still here',
+      () => `the origin to get the rest, not ${got}`,
+    );
+    const [logged] = await line.logged(1);
+    assert.equal(logged?.status, 101);
+    await line.settled();
+  }
 });

@@ -37,7 +37,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   check: { from: ['core/', 'route/regex.ts'], packages: ['zod'], node: 'any but sockets' },
   route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
-  observe: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
+  observe: {
+    from: ['core/'],
+    types: ['control/views.ts'],
+    packages: ['zod', '@opentelemetry/api'],
+    node: 'any but sockets',
+  },
   spawn: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
   files: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
   listen: { from: ['core/', 'wire/', 'codec/http1'], packages: ['zod'], node: 'any but sockets' },
@@ -59,7 +64,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: { from: ['core/'], types: ['config/'], packages: ['chokidar', 'zod'], node: 'any but sockets' },
   threads: {
-    from: ['core/', 'data-plane.ts'],
+    from: ['core/', 'observe/spans.ts', 'data-plane.ts'],
     types: ['config/', 'control/', 'observe/', 'upstream/'],
     node: 'any but sockets',
   },
