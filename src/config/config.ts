@@ -1,3 +1,4 @@
+import type { AdminOptions } from '../admin/options.ts';
 import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
@@ -22,6 +23,8 @@ export interface Config {
   readonly limits: LimitOptions & { readonly answerHead: number };
   readonly timeouts: { readonly drain: number };
   readonly headers: HeaderOptions;
+  /** `null`: there is no admin interface. */
+  readonly admin: AdminOptions | null;
   readonly threads: number;
 }
 
@@ -46,6 +49,7 @@ export function complete(parsed: Parsed): Config {
     limits: parsed.limits,
     timeouts: { drain },
     headers: parsed.headers,
+    admin: parsed.admin ?? null,
     threads: parsed.threads === 'auto' ? 1 : parsed.threads,
   });
 }
