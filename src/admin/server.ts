@@ -230,8 +230,9 @@ export class AdminServer {
     if (refusal instanceof WrongMethod) fields['Allow'] = refusal.allow;
     if (refusal.status === 401) fields['WWW-Authenticate'] = 'Bearer realm="sluice admin"';
     if (refusal.code === 'busy' || refusal.code === 'unavailable') fields['Retry-After'] = '1';
-    // What is left of the request is not read: it may be long, or not what it seems.
-    if (!response.req.complete) fields['Connection'] = 'close';
+    // The rest of the body is thrown away: a connection closed with bytes unread is reset, and the answer lost with it.
+    // `requestTime` bounds it.
+    response.req.resume();
     end(response, refusal.status, fields, `${JSON.stringify(refusal.view())}\n`);
   }
 
