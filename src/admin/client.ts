@@ -46,11 +46,7 @@ export async function askAdmin(
   body?: object | Text,
 ): Promise<unknown> {
   const sent =
-    body === undefined
-      ? undefined
-      : 'text' in body
-        ? (body as Text)
-        : { type: 'application/json', text: JSON.stringify(body) };
+    body === undefined ? undefined : 'text' in body ? body : { type: 'application/json', text: JSON.stringify(body) };
   const { status, type, text } = await exchange(place, method, path, sent);
   if (status >= 400) throw refused(place, status, type, text);
   if (text === '') return undefined;

@@ -86,7 +86,7 @@ function inputs(operations: readonly Operation[]): z.ZodType[] {
 }
 
 function idOf(schema: z.ZodType): string | undefined {
-  return schema.meta()?.['id'] as string | undefined;
+  return schema.meta()?.['id'];
 }
 
 function components(schemas: readonly z.ZodType[], io: 'input' | 'output'): Json {
@@ -99,7 +99,12 @@ function components(schemas: readonly z.ZodType[], io: 'input' | 'output'): Json
     override: plain,
   });
   return Object.fromEntries(
-    Object.entries(made.schemas).map(([name, { $schema: _, $id: __, ...schema }]) => [name, schema]),
+    Object.entries(made.schemas).map(([name, schema]) => {
+      // They belong to a document of their own.
+      delete schema.$schema;
+      delete schema.$id;
+      return [name, schema];
+    }),
   );
 }
 

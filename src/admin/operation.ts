@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Control, Operator } from '../control/control.ts';
 import type { ProblemCode } from './problem.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 /** A config as text: the one body that is not JSON. */
 export const CONFIG_TYPES = ['application/yaml', 'application/json', 'text/yaml', 'text/plain'] as const;
@@ -16,7 +16,7 @@ export interface Call<Query = unknown, Body = unknown> {
   readonly query: Query;
   readonly body: Body;
   /** The document that describes the operations. */
-  describe(): Promise<unknown>;
+  readonly describe: () => Promise<unknown>;
 }
 
 /** One row of the table that routing, checking and the OpenAPI document are made from. */

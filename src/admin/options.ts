@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Networks } from '../core/networks.ts';
-import { addressProblem, parseListenAddress, type ListenAddress } from '../listen/address.ts';
+import { addressProblem, parseListenAddress, showListenAddress, type ListenAddress } from '../listen/address.ts';
 
 /** As for `sticky`'s secret: what has fewer characters is guessed sooner or later. */
 export const LEAST_TOKEN = 16;
@@ -19,6 +19,9 @@ export const adminAddressSchema: z.ZodType<ListenAddress, string | number> = z
     return z.NEVER;
   })
   .meta({ wanted: 'a port, HOST:PORT or unix:/path' });
+
+/** What `mode` is when nobody says. */
+const OWNER_ONLY = 0o600;
 
 const OCTAL = 'three octal digits in quotes, such as "660"';
 
@@ -43,12 +46,10 @@ const longSchema = z
     mode: z
       .string()
       .regex(/^0?[0-7]{3}$/, `expected ${OCTAL}`)
-      .meta({ wanted: OCTAL })
+      .meta({ wanted: OCTAL, shownDefault: '600' })
       .transform((given) => Number.parseInt(given, 8))
-      .optional()
-      .describe(
-        'Permissions of the unix socket: who can open it may change everything. Default: "600", the owner only.',
-      ),
+      .default(OWNER_ONLY)
+      .describe('Permissions of the unix socket: who can open it may change everything. "600" is its owner only.'),
     public: z
       .boolean()
       .default(false)
@@ -64,28 +65,23 @@ const longSchema = z
   })
   .meta({ title: 'admin' });
 
-/** What `mode` is when nobody says. */
-const OWNER_ONLY = 0o600;
-
+/** `off` is `null`. */
 export const adminSchema = z
-  .union([adminAddressSchema, longSchema])
+  .union([z.literal('off'), adminAddressSchema, longSchema])
   .meta({ wanted: 'a port, HOST:PORT, unix:/path, or an object' })
-  .transform((given): AdminOptions => {
-    const long = 'address' in given ? given : { address: given, public: false, metrics: 'token' as const };
-    const { address, token, tokenFile, mode, metrics } = {
-      token: undefined,
-      tokenFile: undefined,
-      mode: undefined,
-      ...long,
-    };
+  .transform((given): AdminOptions | null => {
+    if (given === 'off') return null;
+    const { address, token, tokenFile, mode, ...rest } =
+      'address' in given ? given : longSchema.parse({ address: showListenAddress(given) });
     return {
-      address: address.kind === 'unix' ? { ...address, mode: mode ?? OWNER_ONLY } : address,
+      ...rest,
+      address: address.kind === 'unix' ? { ...address, mode } : address,
       token: token ?? null,
       tokenFile: tokenFile ?? null,
-      public: long.public,
-      metrics,
     };
-  });
+  })
+  .default(null)
+  .meta({ shownDefault: 'off' });
 
 /** The admin interface with everything filled in. */
 export interface AdminOptions {

@@ -62,7 +62,7 @@ export function showMs(ms: number | null): string {
 /** `64.0 MB`. */
 export function showBytes(bytes: number): string {
   const [unit, factor] = bytes >= 1e9 ? ['GB', 1e9] : bytes >= 1e6 ? ['MB', 1e6] : ['kB', 1e3];
-  return `${(bytes / (factor as number)).toFixed(1)} ${unit}`;
+  return `${(bytes / factor).toFixed(1)} ${unit}`;
 }
 
 /** Writes to stdout; whoever closes the pipe early, as `head` does, is no error. */
@@ -79,5 +79,5 @@ export function printJson(made: unknown): void {
 
 /** Columns of the terminal; no limit for pipes and files. */
 export function terminalWidth(): number {
-  return process.stdout.isTTY ? (process.stdout.columns ?? 80) : Infinity;
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;
 }

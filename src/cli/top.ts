@@ -47,7 +47,8 @@ function live(place: AdminPlace, first: Sample): Promise<void> {
   let over = false;
   let again = (): void => {};
   const draw = (): void => {
-    const { columns = 80, rows = 24 } = stdout;
+    // A terminal that does not tell its size says 0.
+    const [columns, rows] = [stdout.columns || 80, stdout.rows || 24];
     const last = trouble === '' ? 'q ends' : `${trouble} · q ends`;
     const lines = [...frame(now, before, columns).slice(0, rows - 2), '', cut(plain(last), columns)];
     stdout.write(
@@ -90,7 +91,7 @@ function live(place: AdminPlace, first: Sample): Promise<void> {
     };
     const fail = (error: unknown): void => {
       leave();
-      reject(error as Error);
+      reject(error instanceof Error ? error : new Error(String(error)));
     };
     const key = (pressed: Buffer): void => {
       if (/[qQ]/.test(pressed.toString()) || pressed.includes(CTRL_C)) end();

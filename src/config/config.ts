@@ -49,7 +49,7 @@ export function complete(parsed: Parsed): Config {
     limits: parsed.limits,
     timeouts: { drain },
     headers: parsed.headers,
-    admin: parsed.admin ?? null,
+    admin: parsed.admin,
     threads: parsed.threads === 'auto' ? 1 : parsed.threads,
   });
 }

@@ -21,10 +21,13 @@ const WITHOUT_DEFAULT = new Set([
   'routes[].respond',
   'routes[].redirect',
   'upstreams.NAME.origins.maxConnections',
+  'admin.token',
+  'admin.tokenFile',
 ]);
 
 const NEEDED = new Set([
   'listen.address',
+  'admin.address',
   'upstreams.NAME.origins',
   'upstreams.NAME.origins.url',
   'routes[].redirect.to',

@@ -111,12 +111,10 @@ export const configSchema = z.strictObject({
         'IP addresses, networks such as `10.0.0.0/8`, `loopback`, `private` or `unix`.',
     ),
   headers: headersSchema.prefault({}).describe('Fields that sluice adds by itself.'),
-  admin: adminSchema
-    .optional()
-    .describe(
-      'Where operators see and change the running proxy (`sluice status`, `sluice top`, HTTP and JSON): "unix:/path", ' +
-        '`{ address, token, … }`, or off when left out.',
-    ),
+  admin: adminSchema.describe(
+    'Where operators see and change the running proxy (`sluice status`, `sluice top`, HTTP and JSON): "unix:/path", ' +
+      '`{ address, token, … }`, or `off`.',
+  ),
   threads: z
     .union([z.int().min(1).max(1024), z.literal('auto')])
     .superRefine((given, context) => {

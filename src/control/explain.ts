@@ -118,7 +118,7 @@ function act(
     return { ...made, action: 'redirect', status: action.status, location: action.location(request) };
   }
   // The checker has seen to it that the upstream is there.
-  const upstream = config.upstreams[action.upstream] as UpstreamConfig;
+  const upstream = config.upstreams[action.upstream];
   if (lastHop(request)) {
     const because = 'OPTIONS with Max-Forwards: 0 is answered here (RFC 9110 §7.6.2)';
     return { ...made, action: 'respond', status: 200, because };
@@ -155,9 +155,7 @@ type ListenerConfig = Config['listen'][number];
 function listenerFor({ listen }: Config, url: string): ListenerConfig {
   const { port, rest } = /^https?:\/\/(?:\[[^\]]*\]|[^:/?#]*)(?::(?<port>\d+))?(?<rest>)/i.exec(url)?.groups ?? {};
   const wanted = rest === undefined ? undefined : Number(port ?? 80);
-  return (
-    listen.find(({ address }) => address.kind === 'tcp' && address.port === wanted) ?? (listen[0] as ListenerConfig)
-  );
+  return listen.find(({ address }) => address.kind === 'tcp' && address.port === wanted) ?? listen[0];
 }
 
 /** Has the line's own parser read what a client would send, so that what it refuses is refused here. */

@@ -14,7 +14,7 @@ import type {
 const START = '2026-11-21T10:00:00.000Z';
 const NONE = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, none: 0 };
 
-export function originView(name: string, some: Partial<OriginView> = {}): OriginView {
+function originView(name: string, some: Partial<OriginView> = {}): OriginView {
   return {
     name,
     url: name.startsWith('unix:') ? name : `http://${name}`,
@@ -227,12 +227,9 @@ export class FakeControl implements Control {
     return Promise.resolve(this.plans);
   }
 
-  waiting(upstream: string, most: number): Promise<WaitingView[]> {
-    try {
-      this.#pool(upstream);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+  async waiting(upstream: string, most: number): Promise<WaitingView[]> {
+    await Promise.resolve();
+    this.#pool(upstream);
     const one = {
       id: 'abc123-9',
       method: 'GET',
@@ -242,7 +239,7 @@ export class FakeControl implements Control {
       waited: 1500,
       left: 28_500,
     };
-    return Promise.resolve([one, { ...one, id: 'abc123-a' }].slice(0, most));
+    return [one, { ...one, id: 'abc123-a' }].slice(0, most);
   }
 
   records(most: number): Promise<RecordView[]> {
