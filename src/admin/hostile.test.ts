@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test, type TestContext } from 'node:test';
 import { admin, folderOf, optionsOf, TOKEN, type Admin } from '../../test/support/admin.ts';
 import { eventually } from '../../test/support/scripted.ts';
@@ -482,7 +483,39 @@ test('wrong tokens are slowed down and counted; the right one is not', async (t)
   ]);
 });
 
-test('a unix socket: only its owner may open it, any Host will do, a left-over file is replaced', async (t) => {
+test('a connection that has shown a wrong token is done: guesses cannot be pipelined', async (t) => {
+  const there = await admin(t);
+  const raw = new Raw(t, there);
+  const wrong = message(`DELETE ${ONE}`, { auth: 'Authorization: Bearer hunter2hunter2hunter2\r\n' });
+  raw.socket.write(Buffer.concat([wrong, wrong, message(`DELETE ${ONE}`)]));
+  const { problem, head } = await raw.problem();
+  assert.equal(problem.code, 'wrong-token');
+  assert.match(head, /^connection: close$/im);
+  await eventually(() => raw.ended, 'it is closed');
+  assert.deepEqual(there.control.calls, []);
+  assert.equal(there.said.length, 1, 'the second guess was not even looked at');
+});
+
+test('a file that is no socket is not taken for a left-over one', async (t) => {
+  const path = join(folderOf(t), 'admin.sock');
+  writeFileSync(path, 'mine');
+  await assert.rejects(admin(t, { address: { kind: 'unix', path, mode: 0o600 }, token: null }), { code: 'EADDRINUSE' });
+  assert.equal(readFileSync(path, 'utf8'), 'mine');
+});
+
+test('the socket file of a killed process is replaced', async (t) => {
+  const path = join(folderOf(t), 'admin.sock');
+  // A process that is killed leaves its file behind.
+  spawnSync(process.execPath, [
+    '-e',
+    `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`,
+  ]);
+  assert.ok(statSync(path).isSocket());
+  await admin(t, { address: { kind: 'unix', path, mode: 0o660 }, token: null });
+  assert.equal(statSync(path).mode & 0o777, 0o660);
+});
+
+test('a unix socket: only its owner may open it, any Host will do, and nobody takes it over', async (t) => {
   const path = join(folderOf(t), 'admin.sock');
   const options = { address: { kind: 'unix', path, mode: 0o600 } as const, token: null };
   const there = await admin(t, options);

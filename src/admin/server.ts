@@ -38,6 +38,11 @@ export class AdminServer {
   #options: AdminOptions;
   #token: string | null = null;
   #check = new TokenCheck(null);
+  /**
+   * Connections that have shown a wrong token. Nothing that follows on them is looked at: Node hands pipelined requests
+   * out at once, so a thousand guesses would fit into one wait.
+   */
+  readonly #guessers = new WeakSet<Socket>();
 
   constructor(options: AdminOptions, tools: AdminTools) {
     this.#options = options;
@@ -99,6 +104,8 @@ export class AdminServer {
       insecureHTTPParser: false,
     });
     server.maxConnections = connections;
+    // Who neither sends nor takes anything for so long is gone, or holds an answer on purpose.
+    server.setTimeout(requestTime + this.#limits.workTime);
     server.on('request', (request, response) => this.#take(request, response));
     // Whoever asks first gets its answer first: no body is invited before the token has been seen.
     server.on('checkContinue', (request, response) => this.#take(request, response));
@@ -153,9 +160,11 @@ export class AdminServer {
   }
 
   async #authenticate(request: IncomingMessage): Promise<void> {
+    if (this.#guessers.has(request.socket)) throw new Refusal('wrong-token');
     const outcome = this.#check.of(request.headers.authorization);
     if (outcome === 'good') return;
     if (outcome === 'wrong-token') {
+      this.#guessers.add(request.socket);
       const { wait, count } = this.#guesses.wrong(peerOf(request.socket));
       if (isTold(count)) {
         const nth = count === 1 ? '' : ` (${count} by now)`;
@@ -230,6 +239,9 @@ export class AdminServer {
     if (refusal instanceof WrongMethod) fields['Allow'] = refusal.allow;
     if (refusal.status === 401) fields['WWW-Authenticate'] = 'Bearer realm="sluice admin"';
     if (refusal.code === 'busy' || refusal.code === 'unavailable') fields['Retry-After'] = '1';
+    const invited = response.req.headers.expect === undefined;
+    // A client that was not invited sends its next request where its body would be; and a guesser is done.
+    if (refusal.code === 'wrong-token' || !(invited || response.req.complete)) fields['Connection'] = 'close';
     // The rest of the body is thrown away: a connection closed with bytes unread is reset, and the answer lost with it.
     // `requestTime` bounds it.
     response.req.resume();

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { ListenAddress } from '../listen/address.ts';
@@ -31,8 +31,12 @@ function listening(server: Server, listen: () => void): Promise<void> {
   });
 }
 
-/** A socket file that nobody listens on: what a killed process leaves. */
+/**
+ * A socket file that nobody listens on: what a killed process leaves. Connecting to a plain file is refused as well, and
+ * that is somebody's file.
+ */
 function isAbandoned(path: string): Promise<boolean> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
   return new Promise((resolve) => {
     const probe = new Socket();
     probe.once('connect', () => {
