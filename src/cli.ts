@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { EXIT_USAGE } from './cli/exit.ts';
+import { EXIT_FAILED, EXIT_USAGE } from './cli/exit.ts';
+import { addOperatorCommands } from './cli/operator-commands.ts';
 
 const EXAMPLES = `
 Examples:
@@ -12,7 +13,9 @@ Examples:
   sluice run                            the sluice.config.* of this folder
   sluice run proxy.yaml                 a config by name
   sluice check proxy.yaml               say everything that is wrong with it
-  sluice schema > sluice.schema.json    completion and checks in editors`;
+  sluice schema > sluice.schema.json    completion and checks in editors
+  sluice top                            watch the running proxy
+  sluice explain http://example.org/x   what would happen to a request`;
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -81,12 +84,22 @@ program
     process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
   });
 
-/** commander ends with 1 for wrong words; ours is 2, so that scripts can tell a typo from a proxy that failed. */
-function endOnUsage(command: { exitOverride(end: (error: { exitCode: number }) => never): unknown }): void {
-  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
+addOperatorCommands(program as unknown as Command);
+
+/**
+ * commander ends with 1 for wrong words; ours is 2, so that scripts can tell a typo from a proxy that failed. Of `plan`
+ * 2 means "something would change".
+ */
+function endOnUsage(command: {
+  name(): string;
+  exitOverride(end: (error: { exitCode: number }) => never): unknown;
+  readonly commands: readonly never[];
+}): void {
+  const usage = command.name() === 'plan' ? EXIT_FAILED : EXIT_USAGE;
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : usage));
+  command.commands.forEach(endOnUsage);
 }
-endOnUsage(program);
-program.commands.forEach(endOnUsage);
+endOnUsage(program as never);
 
 await program.parseAsync();
 

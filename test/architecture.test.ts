@@ -91,7 +91,7 @@ describe('the checker finds', () => {
 
   test('sockets and processes outside their rooms', () => {
     assert.deepEqual(broken({ 'src/proxy/a.ts': `import { connect } from 'node:net';` }), [
-      'src/proxy/a.ts:1 imports node:net, but sockets are opened only in listen/, upstream/dial.ts, discover/dns-client.ts, check/',
+      'src/proxy/a.ts:1 imports node:net, but sockets are opened only in listen/, upstream/dial.ts, discover/dns-client.ts, check/, admin/',
     ]);
     assert.equal(broken({ 'src/upstream/pool.ts': `import tls from 'node:tls';` }).length, 1);
     assert.equal(broken({ 'src/observe/a.ts': `import http from 'node:http';` }).length, 1);

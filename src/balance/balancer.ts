@@ -45,6 +45,14 @@ export interface BalancerTools {
   readonly secret?: string;
 }
 
+/** What is known of a choice, for `because`. */
+export interface Choice {
+  readonly key: string;
+  readonly origin: Origin;
+  /** The origins that could have been chosen as well, the chosen one among them. */
+  readonly usable: readonly Origin[];
+}
+
 export interface BalancerKind<Options extends z.ZodObject = z.ZodObject> extends Kind<
   Options,
   [tools: BalancerTools],
@@ -52,4 +60,6 @@ export interface BalancerKind<Options extends z.ZodObject = z.ZodObject> extends
 > {
   /** Names that other programs give the same policy; configs may use them. */
   readonly aliases?: readonly string[];
+  /** Why this origin and none of the others, in a sentence; not asked when it was the only usable one. */
+  because(options: z.output<Options>, choice: Choice): string;
 }

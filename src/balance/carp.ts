@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Origin } from '../core/origin.ts';
 import type { Ask, Balancer, BalancerKind, BalancerTools } from './balancer.ts';
 import { keySource } from './key.ts';
-import { RandomTwo } from './random-two.ts';
+import { drawn, RandomTwo } from './random-two.ts';
 import { share, type Tier, Tiered } from './tier.ts';
 
 const options = z.strictObject({
@@ -26,6 +26,10 @@ export const carp = {
   about:
     'The same URL always goes to the same origin, in shares by weight; spreads well when one dies. Good for caches.',
   options,
+  because: ({ key: source }, choice) =>
+    choice.key === ''
+      ? `the request has no ${source}: ${drawn(choice)}`
+      : `its score with this key, by weight, is the highest; the same ${source} always leads there`,
   create(given, tools: BalancerTools): Balancer {
     return new Tiered(given.key, (origins) => new Carp(origins, given.key === 'uri', tools));
   },

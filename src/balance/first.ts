@@ -11,6 +11,7 @@ export const first = {
   aliases: ['static'],
   about: 'The first usable origin in the order they are listed; the others are its fail-over. Weights do not matter.',
   options,
+  because: () => 'it is the first usable one in the list',
   create(_options, _tools: BalancerTools): Balancer {
     return new Tiered('none', (origins) => new First(origins));
   },

@@ -3,7 +3,7 @@ import type { Origin } from '../core/origin.ts';
 import type { Ask, Balancer, BalancerKind, BalancerTools } from './balancer.ts';
 import { crc32 } from './crc32.ts';
 import { keySource } from './key.ts';
-import { RandomTwo } from './random-two.ts';
+import { drawn, RandomTwo } from './random-two.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { type Tier, Tiered } from './tier.ts';
 
@@ -30,6 +30,10 @@ export const hash = {
   about:
     "The same URL always goes to the same origin, chosen as lighttpd does. Good for caches. Shares are uneven; carp's are less so.",
   options,
+  because: ({ key: source }, choice) =>
+    choice.key === ''
+      ? `the request has no ${source}: ${drawn(choice)}`
+      : `its hash with this key is the highest; the same ${source} always leads there`,
   create(given, tools: BalancerTools): Balancer {
     return new Tiered(given.key, (origins) => new Hash(origins, given.key === 'path', tools));
   },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Origin } from '../core/origin.ts';
 import type { Ask, Balancer, BalancerKind, BalancerTools } from './balancer.ts';
 import { Rotation } from './rotation.ts';
-import { lighter, type Tier, Tiered } from './tier.ts';
+import { lighter, share, type Tier, Tiered } from './tier.ts';
 
 const options = z.strictObject({});
 
@@ -16,6 +16,13 @@ export const leastBusy = {
   aliases: ['sqf', 'fair', 'least-connections', 'least-connection'],
   about: 'The origin with the fewest requests in flight per weight; ties rotate. Looks at every origin each time.',
   options,
+  because: (_options, { origin, usable }) => {
+    const tied = usable.filter((other) => !lighter(origin, other) && !lighter(other, origin)).length;
+    const load = `it has ${origin.inFlight} in flight at weight ${share(origin)}`;
+    return tied === 1
+      ? `${load}, the least of ${usable.length} per weight`
+      : `${load}, as little as ${tied - 1} other; they take turns`;
+  },
   create(_options, tools: BalancerTools): Balancer {
     return new Tiered('none', (origins) => new LeastBusy(origins, tools));
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Origin } from '../core/origin.ts';
-import type { Ask, Balancer, BalancerKind, BalancerTools } from './balancer.ts';
+import type { Ask, Balancer, BalancerKind, BalancerTools, Choice } from './balancer.ts';
 import { Dice, SIDES } from './dice.ts';
 import { Lottery } from './lottery.ts';
 import { lighter, share, type Tier, Tiered } from './tier.ts';
@@ -20,10 +20,19 @@ export const randomTwo = {
   about:
     'The less busy, per weight, of two origins drawn at random by weight. The default; right for many proxies too.',
   options,
+  because: (_options, choice) => drawn(choice),
   create(_options, tools: BalancerTools): Balancer {
     return new Tiered('none', (origins) => new RandomTwo(origins, tools));
   },
 } as const satisfies BalancerKind<typeof options>;
+
+/** Of an origin drawn by `RandomTwo`. */
+export function drawn({ usable }: Choice): string {
+  return (
+    `one of ${usable.length} by weight, drawn at random; when it has requests in flight a second one is drawn, and the ` +
+    'less busy of the two is taken. The next request may go elsewhere'
+  );
+}
 
 export class RandomTwo implements Tier {
   readonly #origins: readonly Origin[];

@@ -11,6 +11,8 @@ export const roundRobin = {
   name: 'round-robin',
   about: 'Each origin in turn, as often as its weight says, spread out evenly over time. Ignores how busy they are.',
   options,
+  because: (_options, { usable }) =>
+    `${usable.length} take turns by weight. Whose turn it is depends on the requests before: this is whose it would be at the start`,
   create(_options, tools: BalancerTools): Balancer {
     return new Tiered('none', (origins) => new RoundRobin(origins, tools));
   },

@@ -4,7 +4,7 @@ import { duration } from '../core/kind.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Ask, Balancer, BalancerKind, BalancerTools, KeySource } from './balancer.ts';
 import { crc32 } from './crc32.ts';
-import { RandomTwo } from './random-two.ts';
+import { drawn, RandomTwo } from './random-two.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { type Tier, Tiered } from './tier.ts';
 
@@ -50,6 +50,12 @@ export const sticky = {
   about:
     'A client stays with the origin that served it first, by cookie or address. For applications with sessions in memory.',
   options,
+  because: ({ by, cookie }, choice) => {
+    if (by === 'address') return 'the client address leads there, always';
+    return choice.key === ''
+      ? `the request has no cookie ${cookie}, so it is a new client's: ${drawn(choice)}, and stays there by cookie`
+      : `its cookie ${cookie} leads there if it is valid; if not, a new one is drawn at random, as for a new client`;
+  },
   create(given, tools: BalancerTools): Balancer {
     if (given.by === 'address') return new Tiered('address', (origins) => new ByAddress(origins));
     return new ByCookie(given, tools);

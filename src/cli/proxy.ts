@@ -61,10 +61,26 @@ export async function shorthand(ports: readonly string[]): Promise<void> {
   }
 }
 
+/** As in cli.ts and operator-commands.ts, whose file this one must not need. */
+const COMMANDS = [
+  'run',
+  'check',
+  'proxy',
+  'schema',
+  'status',
+  'origins',
+  'queue',
+  'requests',
+  'reload',
+  'top',
+  'plan',
+  'explain',
+];
+
 /** What to do with a word that is neither a command nor a port. */
 function meant(word: string): string {
   if (/\.(?:[cm]?[jt]s|ya?ml|json)$/.test(word)) return `; a config is run by: sluice run ${word}`;
   if (/[:/]/.test(word)) return `; servers elsewhere are given by: sluice proxy --to ${word}`;
-  const command = nearest(word, ['run', 'check', 'proxy', 'schema']);
+  const command = nearest(word, COMMANDS);
   return command === undefined ? ' (sluice --help shows all commands)' : `; did you mean sluice ${command}?`;
 }

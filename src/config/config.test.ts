@@ -83,6 +83,7 @@ test('the least config, with everything filled in', () => {
     },
     timeouts: { drain: 30_000 },
     headers: { forwarded: false, via: false, requestId: true },
+    admin: null,
     threads: 1,
   });
 });

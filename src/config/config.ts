@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ResolverOptions } from '../discover/options.ts';
 import type { CheckOptions } from '../check/options.ts';
+import type { AdminOptions } from '../admin/options.ts';
 import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
@@ -25,6 +26,8 @@ export interface Config {
   readonly limits: LimitOptions & { readonly answerHead: number };
   readonly timeouts: { readonly drain: number };
   readonly headers: HeaderOptions;
+  /** `null`: there is no admin interface. */
+  readonly admin: AdminOptions | null;
   readonly threads: number;
 }
 
@@ -53,6 +56,7 @@ export function complete(parsed: Parsed): Config {
     timeouts: { drain },
     headers: parsed.headers,
     threads: parsed.threads === 'auto' ? availableParallelism() : parsed.threads,
+    admin: parsed.admin,
   });
 }
 

@@ -1,4 +1,5 @@
 import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
+import { adminAddressSchema, isLocal } from '../admin/options.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -16,7 +17,12 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export function crossCheck(input: unknown): Complaint[] {
   if (!isFields(input)) return [];
-  return [...listeners(input['listen']), ...upstreams(input['upstreams']), ...routes(input)];
+  return [
+    ...listeners(input['listen']),
+    ...admin(input['admin'], input['listen']),
+    ...upstreams(input['upstreams']),
+    ...routes(input),
+  ];
 }
 
 function listeners(listen: unknown): Complaint[] {
@@ -46,6 +52,45 @@ function listeners(listen: unknown): Complaint[] {
       found.push({ code: 'config/duplicate-listener', message, path: [...path, 'name'] });
     }
     seen.push({ address, name });
+  }
+  return found;
+}
+
+/** Who reaches the admin interface can change everything: that has to be meant. */
+function admin(given: unknown, listen: unknown): Complaint[] {
+  const fields: Fields = isFields(given) ? given : { address: given };
+  const result = adminAddressSchema.safeParse(fields['address']);
+  if (!result.success) return [];
+  const address = result.data;
+  const shown = showListenAddress(address);
+  const path: PropertyPath = isFields(given) ? ['admin', 'address'] : ['admin'];
+  const complain = (code: Complaint['code'], message: string, at: PropertyPath): Complaint[] => [
+    { code, message: `${showPath(at)}: ${message}`, path: at },
+  ];
+  const found: Complaint[] = [];
+  const tokens = ['token', 'tokenFile'].filter((key) => fields[key] !== undefined);
+  if (tokens.length === 2) {
+    found.push(
+      ...complain('config/admin-token', 'there is a "token" already: leave one of them out', ['admin', 'tokenFile']),
+    );
+  }
+  if (fields['mode'] !== undefined && address.kind === 'tcp') {
+    found.push(...complain('config/bad-value', 'only a unix socket has a mode', ['admin', 'mode']));
+  }
+  const open = !isLocal(address) && fields['public'] !== true;
+  if (open) {
+    const why = `${shown} can be reached from other machines: use unix:/path or 127.0.0.1:PORT, or write \`public: true\` beside it`;
+    found.push(...complain('config/admin-public', why, path));
+  }
+  if (address.kind === 'tcp' && tokens.length === 0) {
+    const why = `${shown} needs a token${open ? ' as well' : ''}, because every program can connect: write { address: ${JSON.stringify(shown)}, tokenFile: "/path" }, or use unix:/path`;
+    found.push(...complain('config/admin-token', why, path));
+  }
+  const clash = list(listen ?? 8080)
+    .map((one) => listenAddressSchema.safeParse(isFields(one) ? one['address'] : one).data)
+    .find((other) => other !== undefined && overlap(other, address));
+  if (clash !== undefined) {
+    found.push(...complain('config/duplicate-listener', `${showListenAddress(clash)} is a listener already`, path));
   }
   return found;
 }

@@ -34,6 +34,11 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** What people write who come from other proxies. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  api: ['admin'],
+  management: ['admin'],
+  socket: ['address'],
+  password: ['token'],
+  auth: ['token'],
   backends: ['upstreams'],
   clusters: ['upstreams'],
   pools: ['upstreams'],

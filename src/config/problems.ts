@@ -40,6 +40,8 @@ export const problemCodes = {
   'config/no-origins': 'An upstream has no origins.',
   'config/duplicate-origin': 'An upstream has the same origin twice; a weight gives it a larger share.',
   'config/duplicate-listener': 'Two listeners have the same address or name.',
+  'config/admin-token': 'The admin interface on a TCP address has no token, or has two.',
+  'config/admin-public': 'Other machines could reach the admin interface, and the config does not say that they shall.',
   'config/no-body': 'The status of a fixed answer allows no body.',
 } as const satisfies Record<string, string>;
 

@@ -26,10 +26,13 @@ const WITHOUT_DEFAULT = new Set([
   'upstreams.NAME.check (type: http).timeout',
   'upstreams.NAME.check (type: http).host',
   'upstreams.NAME.check (type: http).body',
+  'admin.token',
+  'admin.tokenFile',
 ]);
 
 const NEEDED = new Set([
   'listen.address',
+  'admin.address',
   'upstreams.NAME.origins',
   'upstreams.NAME.origins.url',
   'routes[].redirect.to',

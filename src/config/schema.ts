@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
 import { codecs } from '../codec/index.ts';
@@ -114,6 +115,10 @@ export const configSchema = z.strictObject({
         'IP addresses, networks such as `10.0.0.0/8`, `loopback`, `private` or `unix`.',
     ),
   headers: headersSchema.prefault({}).describe('Fields that sluice adds by itself.'),
+  admin: adminSchema.describe(
+    'Where operators see and change the running proxy (`sluice status`, `sluice top`, HTTP and JSON): "unix:/path", ' +
+      '`{ address, token, … }`, or `off`.',
+  ),
   threads: z
     .union([z.int().min(1).max(1024), z.literal('auto')])
     .default(1)

@@ -60,7 +60,13 @@ export interface Control {
   /** The last failed and slow requests, newest first. */
   records(most: number): Promise<RecordView[]>;
   record(id: string): Promise<RecordView>;
-  explain(method: string, url: string, fields: readonly (readonly [string, string])[]): Promise<Explanation>;
+  /** What would happen to a request; nothing is sent. `client`: its IP address, default 127.0.0.1. */
+  explain(
+    method: string,
+    url: string,
+    fields: readonly (readonly [string, string])[],
+    client?: string,
+  ): Promise<Explanation>;
   /** In the Prometheus text format 0.0.4. */
   metrics(): Promise<string>;
 }

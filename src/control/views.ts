@@ -188,12 +188,20 @@ export const explanationView = z
   .strictObject({
     method: z.string(),
     url: z.string(),
+    /** The listener whose limits and trusted proxies were applied: the one with the URL's port, else the first. */
+    listener: z.string(),
+    /** Who asks, as routes, balancers and logs see it: behind trusted proxies the address that they name. */
+    client: z.string(),
     /** Up to the one that matches. `why`: the conditions that the request does not meet; empty for the one that matches. */
     routes: z.array(z.strictObject({ name: z.string(), matches: z.boolean(), why: z.array(z.string()) })),
-    /** `null` when no route matches. */
+    /** `refuse`: a code of docs/errors.md is in `error`. */
     action: z.enum(['upstream', 'respond', 'redirect', 'refuse']),
     /** The answer's status when sluice answers by itself. */
     status: whole.nullable(),
+    /** Why it is refused: `no-route`, `bad-target`, …; `null` when it is not. */
+    error: z.string().nullable(),
+    /** Where a redirect leads. */
+    location: z.string().nullable(),
     /** Field lines that the origin would get and the client did not send, or not like that: `+ Via: 1.1 sluice`, `- Connection`. */
     rewrites: z.array(z.string()),
     upstream: z.string().nullable(),

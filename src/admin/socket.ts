@@ -1,0 +1,49 @@
+import type { Server } from 'node:http';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
+import type { ListenAddress } from '../listen/address.ts';
+
+/** Binds a server. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
+export async function bind(server: Server, address: ListenAddress): Promise<void> {
+  if (address.kind === 'tcp') {
+    return listening(server, () => server.listen(address.port, address.host === '' ? undefined : address.host));
+  }
+  const { path, mode } = address;
+  if (await isAbandoned(path)) unlinkSync(path);
+  // The file appears within `listen`, with the permissions of umask: a mode that came later would leave a moment in
+  // which everybody may connect. Threads have no umask of their own; there the moment remains.
+  const before = isMainThread ? process.umask(0o777 & ~mode) : 0;
+  const bound = listening(server, () => server.listen(path));
+  if (isMainThread) process.umask(before);
+  await bound;
+  chmodSync(path, mode);
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    listen();
+  });
+}
+
+/**
+ * A socket file that nobody listens on: what a killed process leaves. Connecting to a plain file is refused as well, and
+ * that is somebody's file.
+ */
+function isAbandoned(path: string): Promise<boolean> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const probe = new Socket();
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    probe.connect(path);
+  });
+}

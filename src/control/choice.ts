@@ -1,0 +1,73 @@
+import type { UpstreamConfig } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { Origin, OriginState } from '../core/origin.ts';
+import type { Ask } from '../balance/balancer.ts';
+import { findBalancer } from '../balance/index.ts';
+import { keyOf } from '../upstream/key.ts';
+import type { Explanation } from './views.ts';
+
+/** A balancer's choice, and what it had to choose from. */
+interface Chosen {
+  readonly key: string;
+  readonly origins: Explanation['origins'];
+  readonly origin: Origin | null;
+  readonly because: string;
+}
+
+const WHY: Readonly<Record<OriginState, string>> = {
+  up: '',
+  full: 'it has as many requests in flight as it may',
+  down: 'it is down',
+  draining: 'it is draining: it takes nothing new',
+};
+
+/** Asks the upstream's own policy, the way the line does: the backups only when nobody else is usable. */
+export function choose(
+  { balance, queue }: UpstreamConfig,
+  there: readonly (readonly [Origin, reason: string])[],
+  { request, remote }: Exchange,
+  clock: Clock,
+): Chosen {
+  const kind = findBalancer(balance.name);
+  if (kind === undefined) throw new Error(`no balancer is called ${balance.name}`);
+  const balancer = kind.create(balance.options, clock);
+  const all = there.map(([origin]) => origin);
+  balancer.update(all);
+  const key = keyOf(balancer.key, request, remote);
+  const mayBe = (backups: boolean) => (origin: Origin) => origin.state === 'up' && (backups || !origin.backup);
+  const ask = (backups: boolean): Ask => ({ key, authority: request.authority, usable: mayBe(backups) });
+  const primary = balancer.pick(ask(false));
+  const origin = primary ?? balancer.pick(ask(true)) ?? null;
+  const backups = primary === undefined;
+  const usable = all.filter(mayBe(backups));
+  const origins = there.map(([one, reason]) => ({
+    name: one.name,
+    weight: one.weight,
+    state: one.state,
+    inFlight: one.inFlight,
+    usable: usable.includes(one),
+    why:
+      one.state !== 'up'
+        ? `${WHY[one.state]}${reason === '' ? '' : ` (${reason})`}`
+        : usable.includes(one)
+          ? ''
+          : 'a backup: others are usable',
+  }));
+  return { key, origins, origin, because: reason() };
+
+  function reason(): string {
+    if (origin === null) return nobody(all, queue.size);
+    const backup = origin.backup ? ', a backup, because no other is' : '';
+    if (usable.length === 1) return `it is the only usable one${backup}`;
+    // Those without a share count only when nobody has one.
+    const shares = usable.filter((one) => one.weight > 0 === origin.weight > 0);
+    return `${kind?.because(balance.options, { key, origin, usable: shares })}${backup}`;
+  }
+}
+
+function nobody(all: readonly Origin[], size: number): string {
+  if (all.every(({ state }) => state === 'draining'))
+    return 'there is no origin that could ever take it: 503 no-origin';
+  return `nobody is usable now: it waits in the queue (of at most ${size}) until one is, and is answered 504 when that takes too long`;
+}
