@@ -3,7 +3,7 @@ import { adminAddressSchema, isLocal } from '../admin/options.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
-import { disableTimeSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { disableTimeSchema, ejectSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { showPath, type PropertyPath } from './problems.ts';
@@ -115,6 +115,7 @@ function upstreams(given: unknown): Complaint[] {
     return [
       ...origins(upstream['origins'], path),
       ...rests(upstream['disableTime'], path),
+      ...ejections(upstream['eject'], path),
       ...checks(upstream['check'], upstream['origins'], path),
     ];
   });
@@ -155,6 +156,14 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
     return [{ code: 'config/bad-value', message, path }];
   }
   return [];
+}
+
+function ejections(given: unknown, above: PropertyPath): Complaint[] {
+  const result = ejectSchema.safeParse(given);
+  if (!isFields(given) || !result.success || result.data.first <= result.data.longest) return [];
+  const path = [...above, 'eject', given['first'] === undefined ? 'longest' : 'first'];
+  const message = `${showPath([...above, 'eject'])}: "first" is longer than "longest"`;
+  return [{ code: 'config/out-of-range', message, path }];
 }
 
 function rests(given: unknown, above: PropertyPath): Complaint[] {

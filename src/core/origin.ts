@@ -40,6 +40,8 @@ const SLOTS = 2;
 const FAILURES = 3;
 const TESTING = 4;
 const FAILING = 5;
+const IN_ROW = 6;
+const TIMES = 7;
 /** Its shared points in time. */
 const DOWN_UNTIL = 0;
 const SINCE = 1;
@@ -152,6 +154,28 @@ export class Origin {
 
   set testing(on: boolean) {
     Atomics.store(this.#words, TESTING, on ? 1 : 0);
+  }
+
+  /** Requests in a row that failed, see upstream/ejection.ts. */
+  get inRow(): number {
+    return Atomics.load(this.#words, IN_ROW);
+  }
+
+  set inRow(count: number) {
+    Atomics.store(this.#words, IN_ROW, count);
+  }
+
+  addFailure(): number {
+    return Atomics.add(this.#words, IN_ROW, 1) + 1;
+  }
+
+  /** Times it was taken out because requests failed, less those that are forgotten. */
+  get times(): number {
+    return Atomics.load(this.#words, TIMES);
+  }
+
+  set times(count: number) {
+    Atomics.store(this.#words, TIMES, count);
   }
 
   /** The active check says that it cannot serve, or has not said yet that it can. */

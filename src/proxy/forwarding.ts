@@ -43,6 +43,8 @@ export class Forwarding implements Applicant, Carrier {
   /** Ask this origin again: its kept channel failed, not the origin. */
   #again: Origin | null = null;
   #answered = false;
+  /** What the origin has answered. */
+  #status = 0;
   #ended = false;
   #over = false;
   #waited = false;
@@ -129,7 +131,7 @@ export class Forwarding implements Applicant, Carrier {
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
     this.#exchange.failed(origin, code, detail);
-    this.#upstream.health.connectFailed(origin, `${code}: ${detail}`);
+    if (!this.#upstream.health.connectFailed(origin, `${code}: ${detail}`)) (this.#tried ??= []).push(origin);
     this.#upstream.release(origin);
     this.#lastError = code;
     this.#lastDetail = detail;
@@ -158,6 +160,8 @@ export class Forwarding implements Applicant, Carrier {
     }
     // An answer on a kept channel shows that the origin is back as well as a new connection does.
     if (origin.failures > 0) this.#upstream.health.connected(origin);
+    this.#status = answer.status;
+    if (answer.status === 101) this.#upstream.health.answered(origin, 101);
     exchange.answered = this.#rooms.clock.now();
     for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
     const { balancer } = this.#upstream;
@@ -197,6 +201,7 @@ export class Forwarding implements Applicant, Carrier {
       this.#exchange.carrier = null;
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
+      this.#upstream.health.answered(origin, this.#status);
       // First the channel, so that the client's next request, which may be here already, can have it.
       channel.release(this.#exchange.answered);
       this.#upstream.release(origin);
@@ -212,6 +217,9 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     this.#held = null;
     channel?.abandon();
+    // The end of a kept connection says nothing about the origin.
+    const stale = code === 'origin-closed' && exchange.reused && channel?.heard !== true;
+    if (origin !== null && !stale) this.#upstream.health.failed(origin, code);
     if (!this.#over) {
       exchange.failed(origin, code, detail);
       this.#lastError = code;

@@ -2,12 +2,53 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { errors, type ErrorCode } from '../core/errors.ts';
-import { Ejection, ejectSchema, failureOf, mayEject, type Decision } from './ejection.ts';
+import { Ejection, ejectSchema, failureOf, mayEject, type Decision, type Standing } from './ejection.ts';
 
-const make = (given: Parameters<typeof ejectSchema.parse>[0] = {}): Ejection => new Ejection(ejectSchema.parse(given));
+/** An origin's failures with what health does about them: `ejected` takes it out, `back` lets one request try it. */
+class Tried implements Standing {
+  inRow = 0;
+  times = 0;
+  since = 0;
+  resting = false;
+  testing = false;
+  readonly #ejection: Ejection;
+
+  constructor(given: Parameters<typeof ejectSchema.parse>[0]) {
+    this.#ejection = new Ejection(ejectSchema.parse(given), this);
+  }
+
+  addFailure(): number {
+    return ++this.inRow;
+  }
+
+  answered(status: number, now: number): Decision {
+    const decision = this.#ejection.answered(status, now);
+    if (this.inRow === 0) this.testing = false;
+    return decision;
+  }
+
+  failed(code: ErrorCode, now: number): Decision {
+    return this.#ejection.failed(code, now);
+  }
+
+  ejected(now: number): number {
+    this.resting = true;
+    this.testing = false;
+    return this.#ejection.ejected(now);
+  }
+
+  back(now: number): void {
+    this.resting = false;
+    this.testing = true;
+    this.since = now;
+    this.#ejection.back();
+  }
+}
+
+const make = (given: Parameters<typeof ejectSchema.parse>[0] = {}): Tried => new Tried(given);
 
 /** Tells outcomes 10 ms apart, from 1 s on: `+` good, `-` 503, `?` an error that is not the origin's; answers `e` for eject. */
-function decisions(ejection: Ejection, outcomes: string, from = 1000, step = 10): string {
+function decisions(ejection: Tried, outcomes: string, from = 1000, step = 10): string {
   const tell = (one: string, now: number): Decision => {
     if (one === '?') return ejection.failed('client-gone', now);
     return ejection.answered(one === '+' ? 200 : 503, now);
@@ -25,7 +66,7 @@ describe('what counts', () => {
   });
 
   test('by default connects, timeouts, resets and 502, 503, 504', () => {
-    const counts = (tell: (ejection: Ejection) => Decision): boolean => {
+    const counts = (tell: (ejection: Tried) => Decision): boolean => {
       const ejection = make({ failures: 1 });
       return tell(ejection) === 'eject';
     };
@@ -219,8 +260,6 @@ describe('time out', () => {
     assert.equal(decisions(ejection, '+---', 1200), '....');
     assert.equal(ejection.failed('connect-refused', 1300), 'stay');
     assert.equal(ejection.ejected(1400), 2000);
-    // Nor does it count as time without trouble.
-    assert.equal(ejection.ejected(10_000_000), 4000);
   });
 
   test('when it is back one failure is enough, and one success is too', () => {

@@ -83,9 +83,25 @@ export function mayEject(origins: number, out: number, most: number): boolean {
 
 export type Decision = 'stay' | 'eject';
 
+/** What all threads know of an origin's failures: an `Origin` has it on its board. */
+export interface Standing {
+  /** Failures in a row; above 0 also while it is tried after a time out. */
+  inRow: number;
+  /** Adds one to `inRow` and answers for the sum. */
+  addFailure(): number;
+  /** It takes no requests because it failed. */
+  readonly resting: boolean;
+  /** It takes one request, to be tried. */
+  readonly testing: boolean;
+  /** Times it has been out, less those that are forgotten. */
+  times: number;
+  /** Clock time of its last coming back. */
+  readonly since: number;
+}
+
 /**
  * What one origin's requests tell about it. It decides and counts, and has no timers: `ejected` when the decision is
- * carried out, `back` when the time is over. A decision that is not carried out (`mayEject`) comes again with the next
+ * carried out, `back` when the time is over. Failures in a row count over all threads, shares in each for itself. A decision that is not carried out (`mayEject`) comes again with the next
  * failure. Times are of a clock's monotonic scale, in milliseconds.
  */
 export class Ejection {
@@ -96,15 +112,11 @@ export class Ejection {
   readonly #window: Window | null;
   /** Statuses below this one are good news, and no news: 0 while there is something to count or to forget. */
   #quiet: number;
-  #inRow = 0;
-  #state: 'in' | 'out' | 'testing' = 'in';
-  /** Times it has been out, less those that are forgotten. */
-  #times = 0;
-  /** When it last came back. */
-  #since = 0;
+  readonly #standing: Standing;
 
-  constructor(options: EjectOptions) {
+  constructor(options: EjectOptions, standing: Standing) {
     this.#options = options;
+    this.#standing = standing;
     this.#failures = new Set<unknown>(options.on);
     this.#statuses = new Set(options.on.filter((one) => typeof one === 'number'));
     this.#lowest = Math.min(...this.#statuses);
@@ -112,44 +124,45 @@ export class Ejection {
     this.#quiet = this.#lowest;
   }
 
-  /** The origin has answered, to the end. With an origin that does not fail it costs one comparison. */
+  /** Whether this status is no news, and nothing is to be done. */
+  quiet(status: number): boolean {
+    return status < this.#quiet && this.#standing.inRow === 0;
+  }
+
+  /** The origin has answered, to the end. With an origin that does not fail it costs two comparisons. */
   answered(status: number, now: number): Decision {
-    if (status < this.#quiet) return 'stay';
+    if (this.quiet(status)) return 'stay';
     return this.#statuses.has(status) ? this.#failed(now) : this.#succeeded(now);
   }
 
   /** The attempt failed. */
   failed(code: ErrorCode, now: number): Decision {
     const failure = FAILURES[code];
-    if (failure === undefined || this.#state === 'out' || !this.#failures.has(failure)) return 'stay';
+    if (failure === undefined || this.#standing.resting || !this.#failures.has(failure)) return 'stay';
     return failure === 'connect' ? 'eject' : this.#failed(now);
   }
 
   /** It takes no requests from now on. Answers for how many milliseconds. */
   ejected(now: number): number {
     const { first, longest } = this.#options;
-    // Time out does not count as time without trouble.
-    if (this.#state !== 'out') this.#times = Math.max(0, this.#times - Math.floor((now - this.#since) / longest));
-    const rest = Math.min(first * 2 ** this.#times, longest);
+    const standing = this.#standing;
+    const times = Math.max(0, standing.times - Math.floor((now - standing.since) / longest));
+    const rest = Math.min(first * 2 ** times, longest);
     // Beyond the longest nothing grows, or it would take as many good whiles to shrink.
-    if (rest < longest) this.#times++;
-    this.#state = 'out';
+    standing.times = rest < longest ? times + 1 : times;
     return rest;
   }
 
   /** The time is over: the next outcome decides. */
-  back(now: number): void {
-    this.#state = 'testing';
-    this.#since = now;
+  back(): void {
+    this.#standing.inRow = 1;
     this.#window?.clear();
-    this.#quiet = 0;
   }
 
   #succeeded(now: number): Decision {
     // Requests that were under way when it was taken out are old news.
-    if (this.#state === 'out') return 'stay';
-    this.#state = 'in';
-    this.#inRow = 0;
+    if (this.#standing.resting) return 'stay';
+    this.#standing.inRow = 0;
     // Successes count from the window's first failure on, until the last has left it. Before that they are not even looked
     // at, which is what makes them cheap; the price is that a burst of failures is not weighed against the good times before.
     if (this.#window === null || !this.#window.add(now, 0)) this.#quiet = this.#lowest;
@@ -157,13 +170,14 @@ export class Ejection {
   }
 
   #failed(now: number): Decision {
-    if (this.#state === 'out') return 'stay';
+    const standing = this.#standing;
+    if (standing.resting) return 'stay';
     this.#quiet = 0;
-    this.#inRow++;
+    const inRow = standing.addFailure();
     const { failures, share, requests } = this.#options;
     const window = this.#window;
     window?.add(now, 1);
-    if (this.#state === 'testing' || this.#inRow >= failures) return 'eject';
+    if (standing.testing || inRow >= failures) return 'eject';
     if (window === null || window.requests < requests) return 'stay';
     return window.failures >= share * window.requests ? 'eject' : 'stay';
   }

@@ -4,6 +4,7 @@ import { manualClock } from '../../test/support/clock.ts';
 import { origin } from '../../test/support/origins.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { Wheel } from '../core/wheel.ts';
+import { ejectSchema } from './ejection.ts';
 import { Health } from './health.ts';
 
 /** What the wheel may be late by. */
@@ -12,8 +13,11 @@ const SLACK = 150;
 function stage(options: Partial<OriginOptions> = {}) {
   const clock = manualClock();
   const said: string[] = [];
-  const health = new Health({ first: 1000, most: 30_000 }, clock, new Wheel(clock), (one, why) =>
-    said.push(`${one.state}: ${why}`),
+  const health = new Health(
+    { disableTime: { first: 1000, most: 30_000 }, eject: ejectSchema.parse({}) },
+    clock,
+    new Wheel(clock),
+    (one, why) => said.push(`${one.state}: ${why}`),
   );
   const one = origin('10.0.0.1', options);
   /** Milliseconds until the origin may be tried. */

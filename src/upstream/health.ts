@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
+import { Ejection, type EjectOptions, mayEject } from './ejection.ts';
 
 /** How long an origin rests after connect failures, in milliseconds: `first`, doubled each time, up to `most`. */
 export interface RestOptions {
@@ -9,49 +12,78 @@ export interface RestOptions {
   readonly most: number;
 }
 
+export interface HealthOptions {
+  readonly disableTime: RestOptions;
+  readonly eject: EjectOptions;
+}
+
 /**
- * What is known of origins' health from trying to reach them. A failed connect takes an origin out for a while; when
- * the rest is over it gets one request, and the others only after that one has connected, so that a dead origin never
- * costs more than one request its detour.
+ * What is known of origins' health from their requests. A failed connect, or too many failed requests, take an origin out
+ * for a while; when the rest is over it gets one request, and the others only after that one has gone well, so that a
+ * dead origin never costs more than one request its detour.
  */
 export class Health {
-  rest: RestOptions;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
   readonly #changed: (origin: Origin, why: string) => void;
   readonly #timers = new Map<Origin, Timer>();
+  #options: HealthOptions;
+  #origins: readonly Origin[] = [];
+  #ejections = new Map<Origin, Ejection>();
 
   /** @param changed hears of every transition; slots may have become free */
-  constructor(rest: RestOptions, clock: Clock, wheel: Wheel, changed: (origin: Origin, why: string) => void) {
-    this.rest = rest;
+  constructor(options: HealthOptions, clock: Clock, wheel: Wheel, changed: (origin: Origin, why: string) => void) {
+    this.#options = options;
     this.#clock = clock;
     this.#wheel = wheel;
     this.#changed = changed;
   }
 
-  /** A connection could not be made. */
-  connectFailed(origin: Origin, why: string): void {
+  /** Goes over to other options or origins; what is known of those that stay is kept as long as the options do. */
+  update(options: HealthOptions, origins: readonly Origin[]): void {
+    const before = isDeepStrictEqual(options.eject, this.#options.eject)
+      ? this.#ejections
+      : new Map<Origin, Ejection>();
+    this.#options = options;
+    this.#origins = origins;
+    this.#ejections = new Map(
+      origins.map((origin) => [origin, before.get(origin) ?? new Ejection(options.eject, origin)]),
+    );
+  }
+
+  /** A connection could not be made. True when the origin is out; false when that is not to be held against it. */
+  connectFailed(origin: Origin, why: string): boolean {
+    if (!this.#options.eject.on.includes('connect')) return false;
+    const { first, most } = this.#options.disableTime;
     // Of several failures at the same moment, in any thread, one counts.
-    if (!origin.turn('up', 'down')) return;
+    if (!origin.turn('up', 'down')) return true;
     origin.failures++;
-    origin.meter[METER.ejections]++;
-    const rest = Math.min(this.rest.first * 2 ** Math.min(origin.failures - 1, 30), this.rest.most);
-    origin.since = this.#clock.now();
-    origin.downUntil = origin.since + rest;
-    let timer = this.#timers.get(origin);
-    if (timer === undefined) this.#timers.set(origin, (timer = new Timer(() => this.#rested(origin))));
-    this.#wheel.arm(timer, rest);
-    this.#changed(origin, why);
+    this.#rest(origin, Math.min(first * 2 ** Math.min(origin.failures - 1, 30), most), why);
+    return true;
   }
 
   /** A connection was made. */
   connected(origin: Origin): void {
     if (origin.failures === 0) return;
     origin.failures = 0;
-    if (origin.turn('down', 'up')) origin.since = this.#clock.now();
-    origin.testing = false;
-    origin.resize(origin.maxConnections);
-    this.#changed(origin, 'connected again');
+    // One that was taken out for what it answered has to answer well.
+    if (origin.inRow === 0) this.#well(origin, 'connected again');
+  }
+
+  /** A request was answered, to the end. */
+  answered(origin: Origin, status: number): void {
+    const ejection = this.#ejections.get(origin);
+    if (ejection === undefined || ejection.quiet(status)) return;
+    const tested = origin.testing && origin.inRow > 0;
+    if (ejection.answered(status, this.#clock.now()) === 'eject')
+      return this.#eject(origin, ejection, `answered ${status}`);
+    if (tested && origin.inRow === 0) this.#well(origin, 'answers again');
+  }
+
+  /** A request failed after it was sent, or began to be. */
+  failed(origin: Origin, code: ErrorCode): void {
+    const ejection = this.#ejections.get(origin);
+    if (ejection?.failed(code, this.#clock.now()) === 'eject') this.#eject(origin, ejection, code);
   }
 
   /** An origin is gone for good. */
@@ -65,8 +97,41 @@ export class Health {
     for (const timer of this.#timers.values()) this.#wheel.drop(timer);
   }
 
+  #eject(origin: Origin, ejection: Ejection, why: string): void {
+    const serving = this.#origins.filter(({ state }) => state !== 'draining');
+    const out = serving.filter(({ state }) => state === 'down').length;
+    const { inRow } = origin;
+    if (!mayEject(serving.length, out, this.#options.eject.most)) {
+      // Too many are out already: better one that fails at times than nobody.
+      if (origin.testing) this.#well(origin, `${why}, but too many are out`);
+      return;
+    }
+    if (!origin.turn('up', 'down')) return;
+    const rest = ejection.ejected(this.#clock.now());
+    this.#rest(origin, rest, inRow > 1 ? `${why}, failure ${inRow} in a row` : why);
+  }
+
+  #rest(origin: Origin, rest: number, why: string): void {
+    origin.meter[METER.ejections]++;
+    origin.downUntil = this.#clock.now() + rest;
+    let timer = this.#timers.get(origin);
+    if (timer === undefined) this.#timers.set(origin, (timer = new Timer(() => this.#rested(origin))));
+    this.#wheel.arm(timer, rest);
+    this.#changed(origin, why);
+  }
+
   #rested(origin: Origin): void {
-    if (tryAgain(origin, this.#clock.now())) this.#changed(origin, 'may be tried again');
+    if (!tryAgain(origin, this.#clock.now())) return;
+    if (origin.inRow > 0) this.#ejections.get(origin)?.back();
+    this.#changed(origin, 'may be tried again');
+  }
+
+  /** All of its slots are there again. */
+  #well(origin: Origin, why: string): void {
+    if (origin.turn('down', 'up')) origin.since = this.#clock.now();
+    origin.testing = false;
+    origin.resize(origin.maxConnections);
+    this.#changed(origin, why);
   }
 }
 

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
+import { ejectSchema } from './ejection.ts';
 import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
+export { ejectSchema } from './ejection.ts';
 export { isOriginProblem, parseOrigin } from './origin-url.ts';
 
 /** An origin as it is configured: its host may be a name that stands for several. */
@@ -190,6 +192,7 @@ export const upstreamShape = {
   timeouts: originTimeoutsSchema.prefault({}).describe('How long an origin may take.'),
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
+  eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
   host: hostSchema,
 };
 

@@ -10,12 +10,12 @@ import { Timer, type Wheel } from '../core/wheel.ts';
 import { Backlog, CALLS, type Waiter } from './backlog.ts';
 import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
-import { Health, type RestOptions } from './health.ts';
+import { Health, type HealthOptions } from './health.ts';
 import { keyOf } from './key.ts';
 import type { Pool, PoolOptions } from './pool.ts';
 import { RetryBudget } from './retry.ts';
 
-export interface UpstreamOptions {
+export interface UpstreamOptions extends HealthOptions {
   readonly queue: {
     /** Requests that may wait. */
     readonly size: number;
@@ -30,7 +30,6 @@ export interface UpstreamOptions {
     /** Bytes of a request body kept for sending it again. */
     readonly buffer: number;
   };
-  readonly disableTime: RestOptions;
   /** Requests in flight at all origins together. */
   readonly maxInFlight: number;
   /** Milliseconds over which an origin that has come, or come back, gets its share of the load. */
@@ -98,7 +97,7 @@ export class Upstream {
     this.#wheel = pool.wheel;
     this.backlog = new Backlog(options.queue.size, board);
     this.budget = new RetryBudget(options.retries.budget, pool.clock, board.threads);
-    this.health = new Health(options.disableTime, pool.clock, pool.wheel, (origin, why) => {
+    this.health = new Health(options, pool.clock, pool.wheel, (origin, why) => {
       log(origin, why);
       this.wake();
     });
@@ -122,7 +121,6 @@ export class Upstream {
     this.pool.options = pool;
     this.balancer = balancer;
     this.backlog.size = options.queue.size;
-    this.health.rest = options.disableTime;
     for (const origin of gone) {
       origin.state = 'draining';
       this.health.forget(origin);
@@ -251,6 +249,7 @@ export class Upstream {
       this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
+    this.health.update(this.options, origins);
     this.#wheel.drop(this.#ramp);
     this.#weigh();
     this.balancer.update(origins);
