@@ -54,7 +54,15 @@ test('the least config, with everything filled in', () => {
       },
     },
     routes: [{ match: {}, to: 'app' }],
-    log: { access: 'stdout', format: 'text', error: 'stderr', level: 'info' },
+    log: {
+      access: 'stdout',
+      format: 'text',
+      error: 'stderr',
+      level: 'info',
+      recent: 100,
+      slow: { over: 1000, keep: 100 },
+      spans: false,
+    },
     limits: {
       head: 16_384,
       fields: 100,
@@ -67,7 +75,7 @@ test('the least config, with everything filled in', () => {
       answerHead: 65_536,
     },
     timeouts: { drain: 30_000 },
-    headers: { forwarded: false, via: false, requestId: true },
+    headers: { forwarded: false, via: false, requestId: true, trace: 'off', traceSample: 0 },
     threads: 1,
   });
 });
