@@ -30,7 +30,6 @@ export class SharedState {
     this.bells = bellMemory(threads + 1);
     this.#bells = new Bells(this.bells, threads);
     this.#config = config;
-    this.use(config, this.for(config));
   }
 
   /** The boards in force. */

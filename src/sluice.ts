@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { Checks } from './checks.ts';
 import type { Config } from './config/config.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
-import type { RecordView } from './control/views.ts';
+import type { OriginView, RecordView } from './control/views.ts';
 import { type Clock, systemClock } from './core/clock.ts';
+import type { Origin } from './core/origin.ts';
 import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
 import { Discovery } from './discovery.ts';
 import { Logs } from './observe/logs.ts';
@@ -49,6 +51,7 @@ export class Sluice {
   /** For sluice's own messages; requests are logged where they are served. */
   readonly #logs: Logs;
   readonly #discovery: Discovery;
+  readonly #checks: Checks;
   /** Wall time of the start. */
   readonly started: number;
   /** What threads share. */
@@ -81,6 +84,8 @@ export class Sluice {
     this.#given = config;
     this.#config = this.#discovery.expand(config, null);
     this.shared = new SharedState(this.#config);
+    const turned: Turned = (...turn) => this.#turned(...turn);
+    this.#checks = new Checks(this.#clock, this.shared, turned, (error) => this.report(error));
   }
 
   /** The config as it was given. */
@@ -129,13 +134,16 @@ export class Sluice {
     try {
       await this.#discovery.ready(this.#given);
       this.#config = this.#discovery.expand(this.#given, null);
-      this.shared.use(this.#config, this.shared.for(this.#config));
+      const boards = this.shared.for(this.#config);
+      this.#checks.block(this.#config, boards);
+      this.shared.use(this.#config, boards);
       const plane = (this.#plane = this.#makePlane());
       this.#bound = await plane.open([]);
     } catch (error) {
       await this.close(0);
       throw error;
     }
+    this.#checks.update(this.#config);
     this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
@@ -176,6 +184,11 @@ export class Sluice {
     return (await this.#plane?.waiting(upstream, most)) ?? [];
   }
 
+  /** The active check's last word about an origin. */
+  checked(upstream: string, origin: Origin): OriginView['check'] {
+    return this.#checks.last(upstream, origin);
+  }
+
   /** The last failed and slow requests, newest first. */
   async records(most: number): Promise<RecordView[]> {
     return (await this.#plane?.records(most)) ?? [];
@@ -214,6 +227,7 @@ export class Sluice {
     this.#closing ??= this.#turns.then(async () => {
       this.#rounds?.();
       this.#discovery.close();
+      this.#checks.close();
       await this.#plane?.close(grace);
       await this.#logs.close();
     });
@@ -263,6 +277,7 @@ export class Sluice {
     const plane = this.#plane;
     if (plane !== null && !isDeepStrictEqual(config, before)) {
       const boards = this.shared.for(config);
+      this.#checks.block(config, boards);
       this.#logs.update({ ...config.log, access: 'off' });
       try {
         this.#bound = await plane.prepare(config, boards, []);
@@ -274,6 +289,7 @@ export class Sluice {
       this.shared.use(config, boards);
       for (const key of this.#reasons.keys()) if (!boards.has(`origin ${key}`)) this.#reasons.delete(key);
       await plane.commit();
+      this.#checks.update(config);
     }
     this.#given = given;
     this.#overrides = overrides;

@@ -9,10 +9,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -61,6 +62,8 @@ function stage(t: TestContext): string {
     join(door, 'index.js'),
     `export * from ${JSON.stringify(pathToFileURL(join(root, 'src/index.ts')).href)};\n`,
   );
+  // What readers bring along themselves.
+  symlinkSync(join(root, 'node_modules', '@opentelemetry'), join(folder, 'node_modules', '@opentelemetry'));
   return folder;
 }
 

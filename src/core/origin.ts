@@ -241,6 +241,11 @@ export class Origin {
   }
 }
 
+/** An origin that nobody may ask until a check has found it well. */
+export function blockOrigin(board: Board): void {
+  Atomics.store(board.words, FAILING, 1);
+}
+
 /** Gives back what a thread that has died held of an origin. */
 export function forgetSlots(board: Board, thread: number): void {
   const row = board.row(thread);
