@@ -6,7 +6,9 @@ import { Exchange, type Front } from '../core/exchange.ts';
 import { Networks } from '../core/networks.ts';
 import { Origin, type OriginState } from '../core/origin.ts';
 import { Request } from '../core/request.ts';
+import type { AnswerSink } from '../core/answer.ts';
 import { RequestHeadParser } from '../codec/http1/request-head.ts';
+import { Http1Session } from '../codec/http1/session.ts';
 import { passes } from '../rewrite/index.ts';
 import { remoteOf } from '../rewrite/remote.ts';
 import { compile, type RouteAction } from '../route/table.ts';
@@ -99,7 +101,9 @@ export function explain(
     if (one === route) break;
   }
   if (route === undefined) return refused('no-route');
-  const before = request.fields.entries();
+  const { fields } = request;
+  // Also what the parser has dropped already, such as names with an underscore.
+  const before = Array.from({ length: fields.count }, (_, i): Line => [fields.name(i), fields.value(i)]);
   for (const pass of passes(config.headers, clock)) pass.request?.(exchange);
   return act(made, route.action, exchange, before, config, clock, live);
 }
@@ -227,14 +231,23 @@ function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undef
 
 type Line = readonly [name: string, value: string];
 
-/** The field lines that the origin would get. */
+/**
+ * The field lines that the origin would get, as the HTTP/1.1 codec writes them: it has a say in Host, TE and what frames
+ * the body. Other protocols carry the same in other clothes.
+ */
 function sent({ request, id }: Exchange, { host }: UpstreamConfig, origin: Origin | null): Line[] {
-  const lines = request.fields.entries().map(([name, value]): Line => {
-    return name === 'X-Request-Id' && value === id ? [name, '(another for each request)'] : [name, value];
+  let head = '';
+  const own = origin === null || origin.address.path !== undefined ? 'localhost' : origin.name.replace(/:80$/, '');
+  const target = { authority: host === 'pass' || host === 'origin' ? own : host, replaceHost: host !== 'pass' };
+  const session = new Http1Session({ text: (piece) => void (head += piece), bytes: () => {} }, { head: 0, fields: 0 });
+  // There will be no answer to take.
+  session.open(request, target, {} as AnswerSink);
+  const lines = head.slice(head.indexOf('\r\n') + 2, -4).split('\r\n');
+  return lines.map((line): Line => {
+    const colon = line.indexOf(':');
+    const [name, value] = [line.slice(0, colon), line.slice(colon + 1).trim()];
+    return [name, name === 'X-Request-Id' && value === id ? '(another for each request)' : value];
   });
-  if (host === 'pass' || origin === null) return lines;
-  const own = origin.address.path !== undefined ? 'localhost' : origin.name.replace(/:80$/, '');
-  return [['Host', host === 'origin' ? own : host], ...lines.filter(([name]) => name.toLowerCase() !== 'host')];
 }
 
 /** `- Name: value` for lines that are gone, `+ Name: value` for new ones. */
