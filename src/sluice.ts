@@ -12,11 +12,11 @@ import { Discovery } from './discovery.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import { SharedState } from './shared-state.ts';
-import { Fleet } from './threads/fleet.ts';
+import { Fleet, type ThreadState } from './threads/fleet.ts';
 import type { Plane } from './threads/plane.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { tryAgain } from './upstream/health.ts';
-import type { Upstream } from './upstream/upstream.ts';
+import { type Upstream, warmth } from './upstream/upstream.ts';
 
 export type { Surroundings } from './data-plane.ts';
 
@@ -24,6 +24,8 @@ export type { Surroundings } from './data-plane.ts';
 export interface Standing {
   /** Other processes of the same user may join its addresses, to take its place. */
   readonly sharing?: boolean;
+  /** Where the config comes from, to be read again. */
+  readonly source?: Source;
   /** It takes the place of a process that still listens on its addresses. */
   readonly takeover?: boolean;
 }
@@ -66,6 +68,8 @@ export class Sluice {
   /** What is in force: what was given, names resolved, with what operators have changed. */
   #config: Config;
   #loaded: number;
+  /** How reloads went; `refusal`: why the last one was refused, `null` when it was not. */
+  readonly reloads: { done: number; refused: number; refusal: string | null } = { done: 0, refused: 0, refusal: null };
   #bound: Bound = [];
   /** Why each origin is in its state, by upstream and origin. */
   readonly #reasons = new Map<string, Reason>();
@@ -121,7 +125,12 @@ export class Sluice {
     return this.#local?.upstreams ?? new Map();
   }
 
-  /** The threads that serve; `null` when there is only this one. */
+  /** The threads that serve. */
+  get threads(): readonly { readonly state: ThreadState; readonly restarts: number }[] {
+    return this.#fleet?.threads ?? [{ state: this.draining ? 'draining' : 'serving', restarts: 0 }];
+  }
+
+  /** The fleet of threads; `null` when there is only this one. */
   get fleet(): Fleet | null {
     return this.#fleet;
   }
@@ -156,7 +165,7 @@ export class Sluice {
    * @returns what was changed
    */
   reload(config: Config): Promise<Change[]> {
-    return this.#inTurn(async () => {
+    const turn = this.#inTurn(async () => {
       if (config.threads !== this.#given.threads) {
         throw new Error(
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
@@ -167,8 +176,12 @@ export class Sluice {
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
+      this.reloads.done++;
+      this.reloads.refusal = null;
       return changes;
     });
+    turn.catch((error: Error) => this.refused(error.message));
+    return turn;
   }
 
   /**
@@ -202,6 +215,23 @@ export class Sluice {
   /** Why an origin is in its state; `undefined` when it has been up from the start. */
   reason(upstream: string, origin: string): Reason | undefined {
     return this.#reasons.get(`${upstream} ${origin}`);
+  }
+
+  /** What a reload with this config would put in force, as far as its names are known. */
+  preview(config: Config): Config {
+    return this.#overrides.afterReload().over(this.#discovery.expand(config, this.#config));
+  }
+
+  /** The share of the load that an origin has now. */
+  weightOf(upstream: string, origin: Origin): number {
+    const slowStart = this.#config.upstreams[upstream]?.slowStart ?? 0;
+    return origin.fullWeight * warmth(origin.since, this.#clock.now(), slowStart);
+  }
+
+  /** A reload was refused before it began: its config is wrong. */
+  refused(why: string): void {
+    this.reloads.refused++;
+    this.reloads.refusal = why;
   }
 
   /** Logs a defect that nobody caught. */

@@ -62,6 +62,12 @@ export async function findConfig(folder: string): Promise<string | Extract<Check
   );
 }
 
+/** Checks the text of a config in YAML or JSON that came by another way than a file. */
+export async function loadText(text: string): Promise<Checked> {
+  const json = text.trimStart().startsWith('{');
+  return checkReading('(sent)', text, json ? readJson : (await import('./yaml.ts')).readYaml);
+}
+
 function checkReading(file: string, text: string, read: (text: string) => Reading): Checked {
   const { value, root, problems } = read(text);
   const source: Source = { file, text, root };

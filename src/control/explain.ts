@@ -29,6 +29,7 @@ export interface Question {
 /** An origin as it is now, where there is a running process to know it. */
 export interface LiveOrigin {
   readonly name: string;
+  readonly address: OriginAddress;
   readonly state: OriginState;
   readonly inFlight: number;
   /** The one in force: after an operator's word, and during slow start. */

@@ -18,6 +18,8 @@ export interface OriginFacts {
   readonly reason: { readonly why: string; readonly at: number } | undefined;
   readonly check: OriginView['check'];
   readonly override: Override | undefined;
+  /** The weight in force. */
+  readonly weight: number;
   /** Wall time of the proxy's start. */
   readonly started: number;
 }
@@ -33,7 +35,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
     since: iso(facts.reason?.at ?? (origin.since === 0 ? facts.started : wall - now + origin.since)),
     until: origin.resting ? iso(wall - now + origin.downUntil) : null,
     weight: origin.fullWeight,
-    effectiveWeight: origin.weight,
+    effectiveWeight: facts.weight,
     backup: origin.backup,
     maxConnections: orNull(origin.maxConnections),
     inFlight: origin.inFlight,

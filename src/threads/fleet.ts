@@ -13,7 +13,7 @@ const AGAIN = { first: 100, most: 10_000 };
 /** Milliseconds a thread has to live for its death not to count as "again". */
 const WELL = 60_000;
 
-export type ThreadState = 'starting' | 'serving' | 'dead';
+export type ThreadState = 'starting' | 'serving' | 'draining' | 'dead';
 
 interface Seat {
   plane: RemotePlane;
@@ -106,6 +106,7 @@ export class Fleet implements Plane {
 
   async close(grace: number): Promise<void> {
     this.#closing = true;
+    for (const seat of this.#seats) if (seat.state === 'serving') seat.state = 'draining';
     await Promise.all(this.#seats.map(({ plane }) => plane.close(grace)));
   }
 

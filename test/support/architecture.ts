@@ -92,7 +92,16 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files straight below src/ may import everything: they put the rooms together. A folder src/cli/ is part of cli.ts. */
-const COMPOSITION = ['index.ts', 'sluice.ts', 'data-plane.ts', 'shared-state.ts', 'discovery.ts', 'checks.ts', 'cli.ts', 'cli/'];
+const COMPOSITION = [
+  'index.ts',
+  'sluice.ts',
+  'data-plane.ts',
+  'shared-state.ts',
+  'discovery.ts',
+  'checks.ts',
+  'cli.ts',
+  'cli/',
+];
 
 /** Modules by which a program reaches others, and who may use them. */
 const GUARDED: readonly {
