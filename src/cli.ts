@@ -1,10 +1,10 @@
 /**
  * The command. Only what the given words need is loaded: `sluice --help` reads neither zod nor the proxy.
  */
-import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { EXIT_FAILED, EXIT_USAGE } from './cli/exit.ts';
 import { addOperatorCommands } from './cli/operator-commands.ts';
+import { version } from './version.ts';
 
 const EXAMPLES = `
 Examples:
@@ -16,10 +16,6 @@ Examples:
   sluice schema > sluice.schema.json    completion and checks in editors
   sluice top                            watch the running proxy
   sluice explain http://example.org/x   what would happen to a request`;
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 const program = new Command('sluice')
   .description('Reverse proxy and load balancer. Give it ports of local servers, or a config.')

@@ -1,26 +1,34 @@
 import { loadText, showProblem, type Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { schemes } from './config/schema.ts';
-import { ControlError, type Control, type NewOrigin, type OriginChange, type Operator as Who } from './control/control.ts';
+import { withoutSecrets } from './config/secrets.ts';
+import {
+  ControlError,
+  type Control,
+  type NewOrigin,
+  type OriginChange,
+  type Operator as Who,
+} from './control/control.ts';
 import { explain, type LiveOrigin } from './control/explain.ts';
 import type { Override } from './control/overrides.ts';
 import { plan, type Change } from './control/plan.ts';
 import { type Moment, iso, originView, upstreamView } from './control/show.ts';
-import type { Explanation, OriginView, PlanView, RecordView, Status, UpstreamView, WaitingView } from './control/views.ts';
+import type {
+  Explanation,
+  OriginView,
+  PlanView,
+  RecordView,
+  Status,
+  UpstreamView,
+  WaitingView,
+} from './control/views.ts';
 import type { Clock } from './core/clock.ts';
 import { METER } from './core/meter.ts';
 import { type Origin, originName, type OriginOptions } from './core/origin.ts';
 import { figuresOf } from './figures.ts';
 import { showMetrics } from './observe/metrics.ts';
-import type { Sluice } from './sluice.ts';
+import type { Sluice, Source } from './sluice.ts';
 import { hasName, isOriginProblem, parseOrigin } from './upstream/origin-url.ts';
-
-/** Where the config comes from, to be read again. */
-export interface Source {
-  /** The file's name. */
-  readonly file: string;
-  read(): Promise<Checked>;
-}
 
 /** The running proxy as operators see it and change it. */
 export class Operator implements Control {
@@ -76,7 +84,7 @@ export class Operator implements Control {
   }
 
   async config(): Promise<Config> {
-    return Promise.resolve(withoutSecrets(this.#sluice.config) as Config);
+    return Promise.resolve(withoutSecrets(this.#sluice.config));
   }
 
   async upstreams(): Promise<UpstreamView[]> {
@@ -94,11 +102,20 @@ export class Operator implements Control {
       throw new ControlError('invalid', message);
     }
     const name = originName(address);
-    const added: OriginOptions = { url, address, weight, backup, ...(maxConnections === undefined ? {} : { maxConnections }) };
+    const added: OriginOptions = {
+      url,
+      address,
+      weight,
+      backup,
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+    };
     await this.#change(upstream, name, `add ${name}`, who, (before, there) => {
-      if (there) throw new ControlError('conflict', `${upstream} has ${name} already; its weight and state can be changed`);
+      if (there)
+        throw new ControlError('conflict', `${upstream} has ${name} already; its weight and state can be changed`);
       // What was removed by hand comes back as the config has it.
-      return before?.removed === true && before.added === undefined && weight === 1 ? null : { added, until: this.#until(ttl) };
+      return before?.removed === true && before.added === undefined && weight === 1
+        ? null
+        : { added, until: this.#until(ttl) };
     });
     return this.#origin(upstream, name);
   }
@@ -121,7 +138,7 @@ export class Operator implements Control {
         ...(before?.added === undefined ? {} : { added: before.added }),
         ...(drained ? { drained } : {}),
         ...(share === undefined ? {} : { weight: share }),
-        until: this.#until(ttl),
+        until: ttl === undefined && before !== undefined ? before.until : this.#until(ttl),
       };
     });
     return this.#origin(upstream, origin);
@@ -171,7 +188,10 @@ export class Operator implements Control {
   async record(id: string): Promise<RecordView> {
     const found = await this.#sluice.record(id);
     if (found === undefined) {
-      throw new ControlError('not-found', `no failed or slow request ${JSON.stringify(id)} is remembered; the access log may have it`);
+      throw new ControlError(
+        'not-found',
+        `no failed or slow request ${JSON.stringify(id)} is remembered; the access log may have it`,
+      );
     }
     return found;
   }
@@ -263,12 +283,18 @@ export class Operator implements Control {
     const { upstreams } = this.#sluice.config;
     if (Object.hasOwn(upstreams, upstream)) return;
     const names = Object.keys(upstreams).join(', ');
-    throw new ControlError('not-found', `there is no upstream ${JSON.stringify(upstream)}; there are: ${names || 'none'}`);
+    throw new ControlError(
+      'not-found',
+      `there is no upstream ${JSON.stringify(upstream)}; there are: ${names || 'none'}`,
+    );
   }
 
   #unknown(upstream: string, origin: string): ControlError {
     const names = (this.#sluice.shared.origins.get(upstream) ?? []).map(({ name }) => name).join(', ');
-    return new ControlError('not-found', `${upstream} has no origin ${JSON.stringify(origin)}; it has: ${names || 'none'}`);
+    return new ControlError(
+      'not-found',
+      `${upstream} has no origin ${JSON.stringify(origin)}; it has: ${names || 'none'}`,
+    );
   }
 
   async #read(): Promise<Config> {
@@ -309,13 +335,3 @@ function refusal(error: unknown): ControlError {
   const { message } = error as Error;
   return new ControlError('conflict', `nothing was changed: ${message}`);
 }
-
-const SECRET = /^(?:secret|token|authorization|cookie|x-api-key)$/i;
-
-function withoutSecrets(value: unknown, key = ''): unknown {
-  if (typeof value === 'string') return SECRET.test(key) && value !== '' ? '***' : value;
-  if (Array.isArray(value)) return value.map((one) => withoutSecrets(one, key));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withoutSecrets(part, name)]));
-}
-

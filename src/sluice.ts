@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { Administration } from './administration.ts';
 import { Checks } from './checks.ts';
+import type { Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
@@ -11,14 +13,23 @@ import { type Bound, DataPlane, type Place, type Surroundings, type Turned } fro
 import { Discovery } from './discovery.ts';
 import { Logs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
+import { Operator } from './operator.ts';
 import { SharedState } from './shared-state.ts';
 import { Fleet, type ThreadState } from './threads/fleet.ts';
 import type { Plane } from './threads/plane.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { tryAgain } from './upstream/health.ts';
 import { type Upstream, warmth } from './upstream/upstream.ts';
+import { version } from './version.ts';
 
 export type { Surroundings } from './data-plane.ts';
+
+/** Where the config comes from, to be read again. */
+export interface Source {
+  /** The file's name. */
+  readonly file: string;
+  read(): Promise<Checked>;
+}
 
 /** How this process stands to others. */
 export interface Standing {
@@ -54,6 +65,9 @@ export class Sluice {
   readonly #logs: Logs;
   readonly #discovery: Discovery;
   readonly #checks: Checks;
+  readonly #administration: Administration;
+  /** This proxy as operators see it and change it. */
+  readonly operator: Operator;
   /** Wall time of the start. */
   readonly started: number;
   /** What threads share. */
@@ -89,6 +103,9 @@ export class Sluice {
     this.#config = this.#discovery.expand(config, null);
     this.shared = new SharedState(this.#config);
     const turned: Turned = (...turn) => this.#turned(...turn);
+    const { source = null } = standing;
+    this.operator = new Operator(this, this.#clock, version, source);
+    this.#administration = new Administration({ control: this.operator, clock: this.#clock, version, say: this.say });
     this.#checks = new Checks(this.#clock, this.shared, turned, (error) => this.report(error));
   }
 
@@ -148,6 +165,7 @@ export class Sluice {
       this.shared.use(this.#config, boards);
       const plane = (this.#plane = this.#makePlane());
       this.#bound = await plane.open([]);
+      await this.#administration.open(this.#config.admin, this.#standing.takeover === true);
     } catch (error) {
       await this.close(0);
       throw error;
@@ -258,7 +276,7 @@ export class Sluice {
       this.#rounds?.();
       this.#discovery.close();
       this.#checks.close();
-      await this.#plane?.close(grace);
+      await Promise.all([this.#administration.close(), this.#plane?.close(grace)]);
       await this.#logs.close();
     });
     return this.#closing;
@@ -305,14 +323,17 @@ export class Sluice {
     const config = overrides.over(this.#discovery.expand(given, before));
     const changes = plan(before, config);
     const plane = this.#plane;
-    if (plane !== null && !isDeepStrictEqual(config, before)) {
+    if (plane === null) throw new Error('sluice is not open');
+    const admin = await this.#administration.prepare(config.admin);
+    if (!isDeepStrictEqual(config, before)) {
       const boards = this.shared.for(config);
       this.#checks.block(config, boards);
-      this.#logs.update({ ...config.log, access: 'off' });
       try {
+        this.#logs.update({ ...config.log, access: 'off' });
         this.#bound = await plane.prepare(config, boards, []);
       } catch (error) {
         this.#logs.update({ ...before.log, access: 'off' });
+        await admin.abort();
         throw error;
       }
       this.#config = config;
@@ -321,6 +342,7 @@ export class Sluice {
       await plane.commit();
       this.#checks.update(config);
     }
+    await admin.commit();
     this.#given = given;
     this.#overrides = overrides;
     return changes;

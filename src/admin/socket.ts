@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { isMainThread } from 'node:worker_threads';
 import type { ListenAddress } from '../listen/address.ts';
 
 /** Binds a server. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
@@ -13,11 +12,20 @@ export async function bind(server: Server, address: ListenAddress): Promise<void
   if (await isAbandoned(path)) unlinkSync(path);
   // The file appears within `listen`, with the permissions of umask: a mode that came later would leave a moment in
   // which everybody may connect. Threads have no umask of their own; there the moment remains.
-  const before = isMainThread ? process.umask(0o777 & ~mode) : 0;
+  const before = umask(0o777 & ~mode);
   const bound = listening(server, () => server.listen(path));
-  if (isMainThread) process.umask(before);
+  umask(before);
   await bound;
   chmodSync(path, mode);
+}
+
+/** Sets the umask and answers for the one before, in the main thread; others cannot. */
+function umask(mask: number): number {
+  try {
+    return process.umask(mask);
+  } catch {
+    return mask;
+  }
 }
 
 function listening(server: Server, listen: () => void): Promise<void> {

@@ -3,7 +3,7 @@ import { http } from './http.ts';
 import type { CheckOptions } from './options.ts';
 import { tcp } from './tcp.ts';
 
-export { Checker, type CheckTarget, type CheckerTools, type LastCheck } from './checker.ts';
+export { Checker } from './checker.ts';
 export { Gate, MOST_PROBES } from './gate.ts';
 
 /** Every kind of check. */

@@ -19,6 +19,7 @@ async function reload(sluice: Sluice, file: string): Promise<void> {
   const checked = await load(file);
   if (checked.config === undefined) {
     for (const problem of checked.problems) sluice.say('error', problem.code, showProblems([problem]));
+    sluice.refused(checked.problems[0].message);
     return sluice.say('error', 'reload-refused', 'the config is wrong, nothing was changed');
   }
   try {

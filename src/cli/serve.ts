@@ -1,3 +1,4 @@
+import { load } from '../config/index.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { loadSpans } from '../observe/spans.ts';
@@ -28,7 +29,15 @@ export async function serve(config: Config, { yields, file, watch, takeover }: S
   let sluice: Sluice;
   try {
     const spans = config.log.spans ? await loadSpans(undefined, systemClock, (error) => sluice.report(error)) : null;
-    sluice = new Sluice(config, { spans }, { sharing: true, takeover: before.length > 0 });
+    sluice = new Sluice(
+      config,
+      { spans },
+      {
+        sharing: true,
+        takeover: before.length > 0,
+        ...(file === undefined ? {} : { source: { file, read: () => load(file) } }),
+      },
+    );
   } catch (error) {
     return die(EXIT_FAILED, explain(error as NodeJS.ErrnoException));
   }

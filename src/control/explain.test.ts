@@ -42,7 +42,9 @@ function ask(question: Partial<Question>, live?: LiveOrigins, site: unknown = SI
 }
 
 function origin(name: string, some: Partial<LiveOrigin> = {}): LiveOrigin {
-  return { name, state: 'up', inFlight: 0, weight: 1, backup: false, reason: '', ...some };
+  const [host, port] = [name.slice(0, name.lastIndexOf(':')), Number(name.slice(name.lastIndexOf(':') + 1))];
+  const address = { scheme: 'http', host, port };
+  return { name, address, state: 'up', inFlight: 0, weight: 1, backup: false, reason: '', ...some };
 }
 
 test('the routes that were tried, why each lost, and none behind the one that matches', () => {

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import { Exchange, type Front } from '../core/exchange.ts';
 import { Networks } from '../core/networks.ts';
-import { Origin, type OriginState } from '../core/origin.ts';
+import { authorityOf, Origin, type OriginAddress, type OriginState } from '../core/origin.ts';
 import { Request } from '../core/request.ts';
 import type { AnswerSink } from '../core/answer.ts';
 import { RequestHeadParser } from '../codec/http1/request-head.ts';
@@ -214,14 +214,7 @@ function lastHop({ method, fields }: Request): boolean {
 /** The config's origins, or those that the process has, which an operator or a resolver may have changed. */
 function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undefined): [Origin, reason: string][] {
   if (live === undefined) return upstream.origins.map((options) => [new Origin(options), '']);
-  return live.map(({ name, state, inFlight, weight, backup, reason }) => {
-    const address = name.startsWith('unix:')
-      ? { scheme: 'http', host: '', port: 0, path: name.slice('unix:'.length) }
-      : {
-          scheme: 'http',
-          host: name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
-          port: Number(name.slice(name.lastIndexOf(':') + 1)),
-        };
+  return live.map(({ name, address, state, inFlight, weight, backup, reason }) => {
     const origin = new Origin({ url: name, address, weight, backup });
     origin.inFlight = inFlight;
     if (state === 'full') origin.resize(inFlight);
@@ -238,7 +231,7 @@ type Line = readonly [name: string, value: string];
  */
 function sent({ request, id }: Exchange, { host }: UpstreamConfig, origin: Origin | null): Line[] {
   let head = '';
-  const own = origin === null || origin.address.path !== undefined ? 'localhost' : origin.name.replace(/:80$/, '');
+  const own = origin === null ? 'localhost' : authorityOf(origin.address);
   const target = { authority: host === 'pass' || host === 'origin' ? own : host, replaceHost: host !== 'pass' };
   const session = new Http1Session({ text: (piece) => void (head += piece), bytes: () => {} }, { head: 0, fields: 0 });
   // There will be no answer to take.

@@ -109,6 +109,6 @@ export function iso(wall: number): string {
   return new Date(wall).toISOString();
 }
 
-export function orNull(limit: number): number | null {
+function orNull(limit: number): number | null {
   return limit === Infinity ? null : limit;
 }

@@ -260,3 +260,10 @@ export function originName(address: OriginAddress): string {
   const host = (address.ip ?? address.host).toLowerCase();
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
+
+/** The authority a client would use for an origin: the name as the user wrote it, without the scheme's default port. */
+export function authorityOf({ scheme, host, port, path }: OriginAddress): string {
+  if (path !== undefined) return 'localhost';
+  const name = originName({ scheme, host, port });
+  return port === 80 ? name.slice(0, -3) : name;
+}

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, isIPv6, type ListenOptions, type Server, Socket } from 'node:net';
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { Board, takeOne } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Networks } from '../core/networks.ts';
@@ -348,6 +348,8 @@ async function freePort(where: ListenOptions): Promise<number> {
 
 /** A socket file that nobody listens on is left over from a crash; one that answers is somebody else's. */
 async function removeStale(path: string): Promise<void> {
+  // Connecting to a plain file is refused as well, and that is somebody's file.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const inUse = await new Promise<boolean>((resolve) => {
     const probe = new Socket();
     probe.once('connect', () => {

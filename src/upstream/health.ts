@@ -7,7 +7,7 @@ import { Timer, type Wheel } from '../core/wheel.ts';
 import { Ejection, type EjectOptions, mayEject } from './ejection.ts';
 
 /** How long an origin rests after connect failures, in milliseconds: `first`, doubled each time, up to `most`. */
-export interface RestOptions {
+interface RestOptions {
   readonly first: number;
   readonly most: number;
 }

@@ -4,7 +4,7 @@ import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER, RETRY_REASONS } from '../core/meter.ts';
-import { type Origin, originName } from '../core/origin.ts';
+import { authorityOf, type Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { Backlog, CALLS, type Waiter } from './backlog.ts';
@@ -244,7 +244,7 @@ export class Upstream {
     this.origins = origins;
     this.#hasBackups = origins.some((origin) => origin.backup);
     for (const origin of origins) {
-      const authority = origin.address.path === undefined ? displayAuthority(origin) : 'localhost';
+      const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
       this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
     }
@@ -323,10 +323,4 @@ export function warmth(since: number, now: number, slowStart: number): number {
 /** Whether the origin could serve the applicant once it is free or back: waiting makes sense. */
 function mayServe(origin: Origin, applicant: Applicant): boolean {
   return origin.state !== 'draining' && !applicant.excludes(origin);
-}
-
-/** The authority a client would use: the name as the user wrote it, without the scheme's default port. */
-function displayAuthority({ address: { scheme, host, port } }: Origin): string {
-  const name = originName({ scheme, host, port });
-  return port === 80 ? name.slice(0, -3) : name;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type TestContext } from 'node:test';
-import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { check, showProblems } from '../../src/config/index.ts';
 import { Sluice } from '../../src/sluice.ts';
 import { addressRecord, dnsServer, type DnsServer } from '../support/dns-server.ts';
 import { eventually } from '../support/scripted.ts';
@@ -61,7 +61,7 @@ async function running(t: TestContext, dns: DnsServer, upstream: object): Promis
     timeouts: { drain: '2s' },
     resolver: { servers: dns.address, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4' },
     upstreams: { app: upstream },
-  } as ConfigInput);
+  });
   if (config === undefined) throw new Error(showProblems(problems));
   const said: string[] = [];
   let changes = 0;

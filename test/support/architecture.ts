@@ -92,16 +92,22 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files straight below src/ may import everything: they put the rooms together. A folder src/cli/ is part of cli.ts. */
-const COMPOSITION = [
+const composition = (here: string): boolean => PARTS.includes(here) || command(here);
+
+const PARTS = [
   'index.ts',
   'sluice.ts',
   'data-plane.ts',
   'shared-state.ts',
   'discovery.ts',
   'checks.ts',
-  'cli.ts',
-  'cli/',
+  'administration.ts',
+  'operator.ts',
+  'figures.ts',
+  'version.ts',
 ];
+
+const command = (here: string): boolean => here === 'cli.ts' || here.startsWith('cli/');
 
 /** Modules by which a program reaches others, and who may use them. */
 const GUARDED: readonly {
@@ -169,7 +175,7 @@ function importBreach(file: string, one: Import): Breach[] {
   const here = below(file);
   const breach = (rule: string, cure: string): Breach[] => [{ file, line: one.line, rule, cure }];
   const name = here.split('/')[0] ?? '';
-  const composes = COMPOSITION.some((path) => matches(path, here));
+  const composes = composition(here);
   const room = ROOMS[name];
 
   if (one.specifier.startsWith('node:')) {
@@ -231,8 +237,7 @@ function unknownRoom(name: string): [rule: string, cure: string] {
 
 function timeBreaches(file: string, text: string, seen: readonly Import[]): Breach[] {
   const here = below(file);
-  if (here === 'core/clock.ts' || file in TIME_EXCEPTIONS || COMPOSITION.slice(6).some((path) => matches(path, here)))
-    return [];
+  if (here === 'core/clock.ts' || file in TIME_EXCEPTIONS || command(here)) return [];
   const imported = seen
     .filter((one) => !one.typeOnly && TIME_MODULES.includes(one.specifier.replace(/^node:/, '')))
     .map(({ line, specifier }) => ({ line, what: `imports ${specifier}` }));
