@@ -42,8 +42,12 @@ function ask(question: Partial<Question>, live?: LiveOrigins, site: unknown = SI
 }
 
 function origin(name: string, some: Partial<LiveOrigin> = {}): LiveOrigin {
-  const [host, port] = [name.slice(0, name.lastIndexOf(':')), Number(name.slice(name.lastIndexOf(':') + 1))];
-  const address = { scheme: 'http', host, port };
+  const [host, port] = [
+    name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
+    Number(name.slice(name.lastIndexOf(':') + 1)),
+  ];
+  const unix = name.startsWith('unix:');
+  const address = unix ? { scheme: 'http', host: '', port: 0, path: name.slice(5) } : { scheme: 'http', host, port };
   return { name, address, state: 'up', inFlight: 0, weight: 1, backup: false, reason: '', ...some };
 }
 
