@@ -13,7 +13,7 @@ export const canPin = taskset !== undefined && cores > 1;
 
 /** taskset replaces itself by the command, so the child's pid is the pid of the program that is measured. */
 export function pinned(cpu: number, command: readonly string[]): readonly string[] {
-  return canPin && taskset !== undefined ? [taskset, '-c', String(cpu), ...command] : command;
+  return canPin && cpu >= 0 && taskset !== undefined ? [taskset, '-c', String(cpu), ...command] : command;
 }
 
 /** The benchmark itself sleeps while a round runs; what little it does must not happen on the proxy's core. */
