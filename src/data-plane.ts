@@ -143,7 +143,12 @@ export class DataPlane {
    */
   async open(ports: readonly number[]): Promise<Bound> {
     try {
-      for (const [index, listener] of this.#listeners.entries()) await this.#openListener(listener, ports[index]);
+      for (const [index, listener] of this.#listeners.entries()) {
+        await this.#openListener(listener, ports[index]);
+        if (this.#closing === null) continue;
+        await listener?.drain();
+        throw new Error('closed before it was open');
+      }
     } catch (error) {
       await this.close(0);
       throw error;

@@ -15,6 +15,9 @@ export class Discovery {
   #resolver: Resolver;
   readonly #names: Names;
   #gathering = false;
+  /** The names of the config in force. */
+  #wanted: readonly string[] = [];
+  #closed = false;
 
   /** @param changed hears, once for all names of a moment, that a set is another one than before */
   constructor(options: Config['resolver'], clock: Clock, say: Messages['say'], changed: () => void) {
@@ -26,12 +29,24 @@ export class Discovery {
     this.#names = new Names(this.#namesOptions(), clock);
   }
 
-  /** Resolves when every name of the config has been asked for, or has taken as long as the start may wait. */
+  /**
+   * Resolves when every name of a config that is to be put in force has been asked for, or has taken as long as the start
+   * may wait. What is in force keeps its names: `settle` tells which of the two it came to be.
+   */
   async ready({ upstreams, resolver }: Config): Promise<void> {
+    if (this.#closed) return;
     if (!isDeepStrictEqual(resolver, this.#options)) this.#ask(resolver);
-    const names = namesOf(Object.values(upstreams).flatMap(({ origins }) => origins));
-    this.#names.want(names);
+    const names = namesIn(upstreams);
+    this.#names.want([...this.#wanted, ...names]);
     await this.#names.ready(names, resolver.start);
+  }
+
+  /** This config is in force, or has stayed so: names and servers of any other are let go. */
+  settle({ upstreams, resolver }: Config): void {
+    if (this.#closed) return;
+    this.#wanted = namesIn(upstreams);
+    this.#names.want(this.#wanted);
+    if (!isDeepStrictEqual(resolver, this.#options)) this.#ask(resolver);
   }
 
   /** The config with an origin for each address that is known, instead of the names. */
@@ -43,7 +58,9 @@ export class Discovery {
     return { ...config, upstreams: Object.fromEntries(upstreams) };
   }
 
+  /** Forgets everything; whoever waits in `ready` goes on at once. */
   close(): void {
+    this.#closed = true;
     this.#names.close();
     this.#resolver.close();
   }
@@ -76,4 +93,8 @@ export class Discovery {
       this.#changed();
     });
   }
+}
+
+function namesIn(upstreams: Config['upstreams']): string[] {
+  return namesOf(Object.values(upstreams).flatMap(({ origins }) => origins));
 }

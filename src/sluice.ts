@@ -158,14 +158,8 @@ export class Sluice {
    */
   async open(): Promise<void> {
     try {
-      await this.#discovery.ready(this.#given);
-      this.#config = this.#discovery.expand(this.#given, null);
-      const boards = this.shared.for(this.#config);
-      this.#checks.block(this.#config, boards);
-      this.shared.use(this.#config, boards);
-      const plane = (this.#plane = this.#makePlane());
-      this.#bound = await plane.open([]);
-      await this.#administration.open(this.#config.admin, this.#standing.takeover === true);
+      // In turn, so that a close that comes meanwhile finds all or nothing of it.
+      await this.#inTurn(() => this.#open());
     } catch (error) {
       await this.close(0);
       throw error;
@@ -189,8 +183,7 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
-      await this.#discovery.ready(config);
-      const changes = await this.#apply(config, this.#overrides.afterReload());
+      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.afterReload()));
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -274,12 +267,27 @@ export class Sluice {
     if (grace <= 0 && this.#closing !== null) void this.#plane?.close(0).catch(() => {});
     this.#closing ??= this.#turns.then(async () => {
       this.#rounds?.();
-      this.#discovery.close();
       this.#checks.close();
       await Promise.all([this.#administration.close(), this.#plane?.close(grace)]);
       await this.#logs.close();
     });
+    // A start or a reload that waits for names waits no longer.
+    this.#discovery.close();
     return this.#closing;
+  }
+
+  async #open(): Promise<void> {
+    const plane = await this.#resolved(this.#given, () => {
+      this.#config = this.#discovery.expand(this.#given, null);
+      const boards = this.shared.for(this.#config);
+      this.#checks.block(this.#config, boards);
+      this.shared.use(this.#config, boards);
+      return (this.#plane = this.#makePlane());
+    });
+    this.#bound = await plane.open([]);
+    this.#refuseWhenClosing();
+    await this.#administration.open(this.#config.admin, this.#standing.takeover === true);
+    this.#refuseWhenClosing();
   }
 
   #makePlane(): Plane {
@@ -310,11 +318,27 @@ export class Sluice {
 
   #inTurn<Value>(run: () => Promise<Value>): Promise<Value> {
     const turn = this.#turns.then(() => {
-      if (this.#closing !== null) throw new Error('sluice is shutting down: it takes no new config');
+      this.#refuseWhenClosing();
       return run();
     });
     this.#turns = turn.catch(() => {});
     return turn;
+  }
+
+  /** Throws once it is to end: what is begun now would be left over. */
+  #refuseWhenClosing(): void {
+    if (this.#closing !== null) throw new Error('sluice is shutting down: it takes no new config');
+  }
+
+  /** Has a config's names resolved and puts it in force; when that fails, the names are those of before again. */
+  async #resolved<Value>(config: Config, use: () => Value | Promise<Value>): Promise<Value> {
+    try {
+      await this.#discovery.ready(config);
+      this.#refuseWhenClosing();
+      return await use();
+    } finally {
+      this.#discovery.settle(this.#given);
+    }
   }
 
   /** Puts another config in force, in all threads; or rejects, and changes nothing. */

@@ -1,0 +1,94 @@
+/** What a start or a reload leaves behind when it fails half way, or is overtaken by the end: nothing. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import test, { type TestContext } from 'node:test';
+import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { Sluice, type Surroundings } from '../../src/sluice.ts';
+import { dnsServer } from '../support/dns-server.ts';
+import { eventually } from '../support/scripted.ts';
+
+function checked(input: ConfigInput): ReturnType<typeof check>['config'] & object {
+  const { config, problems } = check({ listen: '127.0.0.1:0', log: { access: 'off', error: 'off' }, ...input });
+  if (config === undefined) throw new Error(showProblems(problems));
+  return config;
+}
+
+async function opened(t: TestContext, input: ConfigInput, surroundings: Surroundings = {}): Promise<Sluice> {
+  const sluice = new Sluice(checked(input), surroundings);
+  t.after(() => sluice.close(0));
+  await sluice.open();
+  return sluice;
+}
+
+/** A port that somebody else listens on. */
+async function taken(t: TestContext): Promise<string> {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Whether somebody listens there. */
+function isOpen(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.once('connect', () => resolve(socket.destroy() !== null));
+    socket.once('error', () => resolve(false));
+  });
+}
+
+const ok = { routes: [{ respond: { status: 200 } }] };
+
+test('a reload that fails leaves the names of what is in force resolved, and their servers asked', async (t) => {
+  const dns = await dnsServer(t);
+  const other = await dnsServer(t);
+  dns.host('app.example', ['127.0.0.2'], 0);
+  const config = (name: string, server: string, listen: string[]): ConfigInput => ({
+    listen,
+    resolver: { servers: server, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4', start: '1s' },
+    upstreams: { app: { origins: `http://${name}:81` } },
+  });
+  const sluice = await opened(t, config('app.example', dns.address, ['127.0.0.1:0']));
+  const origins = (): string[] => sluice.upstreams.get('app')?.origins.map(({ name }) => name) ?? [];
+  assert.deepEqual(origins(), ['127.0.0.2:81']);
+  const wrong = checked(config('new.example', other.address, ['127.0.0.1:0', await taken(t)]));
+  await assert.rejects(sluice.reload(wrong), { code: 'EADDRINUSE' });
+  // Anything that puts the config in force anew: it must not find its names forgotten.
+  await sluice.override((overrides) => overrides.with({ upstream: 'app', origin: '127.0.0.9:1', removed: true, until: null }));
+  assert.deepEqual(origins(), ['127.0.0.2:81']);
+  dns.host('app.example', ['127.0.0.3'], 0);
+  await eventually(() => origins().join() === '127.0.0.3:81', 'the old name to be followed still');
+});
+
+for (const threads of [1, 2]) {
+  test(`a close during the start ends it, and nothing listens afterwards, ${threads} threads`, async () => {
+    for (const moment of [0, 1, 5, 30]) {
+      const sluice = new Sluice(checked({ listen: ['127.0.0.1:0', { address: '127.0.0.1:0', name: 'two' }], threads, ...ok }));
+      const opening = sluice.open().then(
+        () => 'open',
+        () => 'refused',
+      );
+      await new Promise((resolve) => setTimeout(resolve, moment));
+      await sluice.close(0);
+      await opening;
+      for (const url of sluice.addresses.filter((one) => one !== '')) assert.equal(await isOpen(url), false);
+    }
+  });
+}
+
+test('a close does not wait for names that nobody answers, and cuts the start short', async (t) => {
+  const dns = await dnsServer(t);
+  for (const type of ['A', 'AAAA']) dns.zone.set(`${type} app.example`, { silent: true });
+  const sluice = new Sluice(
+    checked({
+      resolver: { servers: dns.address, start: '60s', timeout: '30s' },
+      upstreams: { app: { origins: 'http://app.example:81' } },
+    }),
+  );
+  const opening = assert.rejects(sluice.open(), /shutting down/);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await sluice.close(0);
+  await opening;
+  assert.deepEqual(sluice.addresses, []);
+});
