@@ -12,6 +12,7 @@ import { type Clock, systemClock } from './core/clock.ts';
 import type { Exchange } from './core/exchange.ts';
 import { Networks } from './core/networks.ts';
 import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
+import { Tally } from './core/tally.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
 import { Ledger } from './observe/ledger.ts';
@@ -196,6 +197,7 @@ export class DataPlane {
     const { config, listeners, boards } = prepared;
     const before = this.#config;
     const gone = this.#listeners.filter((one): one is Listener => one !== null && !listeners.includes(one));
+    const oldBoards = this.#boards;
     this.#boards = boards;
     this.#meters = new Meters((key) => this.#board(key));
     this.#codecLimits = codecLimits(config);
@@ -209,7 +211,13 @@ export class DataPlane {
         : passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
     };
-    config.listen.forEach((options, index) => listeners[index]?.update(listenerOptions(options)));
+    for (const [index, options] of config.listen.entries()) {
+      const listener = listeners[index];
+      listener?.update(listenerOptions(options));
+      if (listener !== null && this.#listeners.includes(listener)) {
+        this.#countTogether(listener, boardKeys.tally(config, index), oldBoards);
+      }
+    }
     this.#listeners = listeners;
     this.#config = config;
     for (const upstream of this.#upstreams.values()) upstream.pool.window = config.limits.window;
@@ -374,7 +382,7 @@ export class DataPlane {
   #makeListener(config: Config, options: Config['listen'][number], index: number): Listener | null {
     const alone = options.address.kind === 'unix' || !this.#place.sharing;
     if (alone && this.#place.thread > 0) return null;
-    return new Listener(
+    const listener = new Listener(
       listenerOptions(options),
       {
         clock: this.#clock,
@@ -386,6 +394,16 @@ export class DataPlane {
       },
       this.#board(boardKeys.listener(config, index)),
     );
+    this.#countTogether(listener, boardKeys.tally(config, index), null);
+    return listener;
+  }
+
+  /** @param before the boards that the listener has counted on so far */
+  #countTogether(listener: Listener, key: string, before: BoardMap | null): void {
+    const memory = this.#boards.get(key);
+    if (before !== null && memory === before.get(key)) return;
+    const { thread, secret } = this.#place;
+    listener.countTogether(memory === undefined ? null : new Tally(memory, thread, Buffer.from(secret).readInt32LE(0)));
   }
 
   #done(exchange: Exchange): void {

@@ -4,6 +4,7 @@ import { bellMemory, Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
 import { METER } from './core/meter.ts';
 import { forgetSlots, Origin } from './core/origin.ts';
+import { forgetTally } from './core/tally.ts';
 import { forgetConnections } from './listen/listener.ts';
 import { callThread, forgetWaiters } from './upstream/backlog.ts';
 
@@ -98,6 +99,10 @@ export class SharedState {
   /** Gives back what a thread that has died had taken. */
   giveBack(thread: number): void {
     for (const [key, memory] of this.boards) {
+      if (key.startsWith('tally ')) {
+        forgetTally(memory, thread);
+        continue;
+      }
       const board = new Board(memory, this.#row);
       if (key.startsWith('origin ')) forgetSlots(board, thread);
       else if (key.startsWith('listener ')) forgetConnections(board, thread);

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { boardMemory, type BoardMemory } from '../core/board.ts';
+import { tallyMemory } from '../core/tally.ts';
 import { type OriginAddress, originName } from '../core/origin.ts';
 import { addressKey } from './plan.ts';
 
@@ -18,6 +19,8 @@ export const boardKeys = {
     const nth = config.listen.slice(0, index).filter((one) => addressKey(one) === key).length;
     return `listener ${key}${nth === 0 ? '' : ` ${nth}`}`;
   },
+  /** Connections of a listener by address, where they are limited. */
+  tally: (config: Config, index: number): string => `tally ${boardKeys.listener(config, index)}`,
 };
 
 /** Keeps the boards of what is in force: what stays keeps its own, what is new gets one, what is gone is let go. */
@@ -45,7 +48,15 @@ export class BoardBook {
         ...origins.map((origin) => boardKeys.originOf(name, origin)),
       ]),
     ];
-    return new Map(keys.map((key) => [key, this.#boards.get(key) ?? boardMemory(this.#rows)]));
+    const boards = new Map(keys.map((key) => [key, this.#boards.get(key) ?? boardMemory(this.#rows)]));
+    // One thread counts its connections by itself.
+    if (this.#rows === 1) return boards;
+    for (const [index, { limits }] of config.listen.entries()) {
+      if (limits.connectionsPerAddress === Infinity) continue;
+      const key = boardKeys.tally(config, index);
+      boards.set(key, this.#boards.get(key) ?? tallyMemory(this.#rows));
+    }
+    return boards;
   }
 
   use(boards: BoardMap): void {

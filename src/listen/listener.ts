@@ -8,6 +8,7 @@ import { SluiceError } from '../core/errors.ts';
 import type { ClientAddress, Exchange } from '../core/exchange.ts';
 import { METER } from '../core/meter.ts';
 import { Request } from '../core/request.ts';
+import type { Tally } from '../core/tally.ts';
 import type { Wheel } from '../core/wheel.ts';
 import { Wire } from '../wire/wire.ts';
 import { DateLine } from './answer-writer.ts';
@@ -84,6 +85,8 @@ export class Listener implements ConnectionHost {
   /** Clients that are being told that there is no room. */
   readonly #turnedAway = new Set<Socket>();
   readonly #perAddress = new Map<string, number>();
+  /** The same over all threads; `null` when there is only this one, or no limit. */
+  #tally: Tally | null = null;
   readonly #requests: Request[] = [];
   #port = 0;
   #sharing = false;
@@ -137,6 +140,13 @@ export class Listener implements ConnectionHost {
     this.name = options.name;
     this.limits = options.limits;
     this.timeouts = options.timeouts;
+  }
+
+  /** Counts connections by address together with other threads from now on, those in being included. */
+  countTogether(tally: Tally | null): void {
+    this.#tally = tally;
+    if (tally === null) return;
+    for (const [address, count] of this.#perAddress) for (let i = 0; i < count; i++) tally.add(address, 1);
   }
 
   /** The address in use: `http://host:port`, or `unix:path`. */
@@ -197,6 +207,7 @@ export class Listener implements ConnectionHost {
     Atomics.sub(this.board.words, CONNECTIONS, 1);
     this.board.meter[METER.held]--;
     const { address } = connection.client;
+    this.#tally?.add(address, -1);
     const count = (this.#perAddress.get(address) ?? 1) - 1;
     if (count <= 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, count);
@@ -264,11 +275,13 @@ export class Listener implements ConnectionHost {
     const { limits } = this;
     // Counted also without a limit: a reload may bring one.
     const count = this.#perAddress.get(address) ?? 0;
-    if (count >= limits.connectionsPerAddress || this.draining) return this.#noRoom(address);
+    if ((this.#tally?.count(address) ?? count) >= limits.connectionsPerAddress || this.draining)
+      return this.#noRoom(address);
     if (!takeOne(this.board.words, CONNECTIONS, limits.connections)) return this.#noRoom(address);
     this.board.meter[METER.held]++;
     this.board.meter[METER.opened]++;
     this.#perAddress.set(address, count + 1);
+    this.#tally?.add(address, 1);
     const client: ClientAddress = {
       address,
       port,

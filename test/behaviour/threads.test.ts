@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import test, { describe, type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
 import { METER } from '../../src/core/meter.ts';
@@ -153,6 +153,35 @@ describe('threads', () => {
     );
     for (const socket of sockets) socket.destroy();
     await eventually(() => Math.max(...sluice.shared.ofListeners(METER.held)) === 0, 'all to be gone');
+    assert.equal(await ask(base), 200);
+  });
+
+  test('limits.connectionsPerAddress holds for all threads together, also when a reload brings it', async (t) => {
+    const config = (most: number | 'off'): ConfigInput => ({
+      listen,
+      threads: 3,
+      limits: { connectionsPerAddress: most },
+      routes: [{ respond: { status: 200 } }],
+    });
+    const { base, sluice } = await running(t, config('off'));
+    const { port } = new URL(base);
+    const open = (count: number): Socket[] => Array.from({ length: count }, () => connect(Number(port), '127.0.0.1'));
+    const connections = (): number => sluice.shared.ofListeners(METER.held).reduce((sum, one) => sum + one, 0);
+    const early = open(6);
+    await eventually(() => connections() === 6, 'six to be there');
+    await sluice.reload(checked(config(10)));
+    let turnedAway = 0;
+    const late: Socket[] = [];
+    // One after the other: threads that admit at the same moment do not see each other.
+    for (let i = 0; i < 12; i++) {
+      const [socket] = open(1);
+      socket.on('data', () => turnedAway++);
+      late.push(socket);
+      await eventually(() => connections() + turnedAway === 7 + i, `connection ${i} to be taken or turned away`);
+    }
+    assert.equal(connections(), 10);
+    for (const socket of [...early, ...late]) socket.destroy();
+    await eventually(() => connections() === 0, 'all to be gone');
     assert.equal(await ask(base), 200);
   });
 
