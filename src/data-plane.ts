@@ -142,7 +142,7 @@ export class DataPlane {
    *
    * @param ports where another thread listens already, by listener
    */
-  async open(ports: readonly number[]): Promise<Bound> {
+  async open(ports: readonly (number | undefined)[]): Promise<Bound> {
     try {
       for (const [index, listener] of this.#listeners.entries()) {
         await this.#openListener(listener, ports[index]);
@@ -161,7 +161,7 @@ export class DataPlane {
    * Does what can fail of going over to another config: binds new listeners and opens log files. Rejects with the
    * system's error, and then has changed nothing. `commit` or `abort` follows.
    */
-  async prepare(config: Config, boards: BoardMap, ports: readonly number[]): Promise<Bound> {
+  async prepare(config: Config, boards: BoardMap, ports: readonly (number | undefined)[]): Promise<Bound> {
     const before = this.#config.log;
     const listeners = await this.#openListeners(config, boards, ports);
     const fresh = listeners.filter((one) => one !== null && !this.#listeners.includes(one)) as Listener[];
@@ -292,7 +292,7 @@ export class DataPlane {
   }
 
   /** The listeners of a config in its order: those that are there already, and new ones, bound; or none of them. */
-  async #openListeners(config: Config, boards: BoardMap, ports: readonly number[]): Promise<(Listener | null)[]> {
+  async #openListeners(config: Config, boards: BoardMap, ports: readonly (number | undefined)[]): Promise<(Listener | null)[]> {
     const there = Map.groupBy(
       this.#listeners.map((listener, index) => ({ listener, key: addressKey(this.#config.listen[index]) })),
       ({ key }) => key,

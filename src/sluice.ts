@@ -134,7 +134,7 @@ export class Sluice {
 
   /** The addresses in use, in the config's order. */
   get addresses(): string[] {
-    return this.#bound.map((one) => one?.url ?? '');
+    return (this.#fleet?.bound ?? this.#bound).map((one) => one?.url ?? '');
   }
 
   /** The upstreams by name, when they are in this thread: to be looked at. */

@@ -1,11 +1,11 @@
 import type { Config } from '../config/config.ts';
 import type { RecordView } from '../control/views.ts';
-import type { BoardMap } from '../control/boards.ts';
+import { boardKeys, type BoardMap } from '../control/boards.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Waiting } from '../upstream/backlog.ts';
 import type { Bound, Place, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
-import type { Plane } from './plane.ts';
+import type { Plane, Ports } from './plane.ts';
 import { RemotePlane, ThreadGone } from './remote.ts';
 
 /** Milliseconds before a thread that died is started again: at once, then longer each time if it keeps dying. */
@@ -36,17 +36,29 @@ export interface FleetOptions {
   readonly lost: (thread: number) => void;
 }
 
+/** Where the listeners of a config are. */
+interface Places {
+  readonly config: Config;
+  readonly bound: Bound;
+}
+
+interface Prepared extends Places {
+  /** The threads that have it ready: others came too late, and have it all to do. */
+  readonly planes: ReadonlySet<RemotePlane>;
+}
+
 /** The data planes of a process with several threads, as one. A thread that dies is replaced. */
 export class Fleet implements Plane {
   readonly #options: FleetOptions;
   readonly #seats: Seat[];
-  #bound: Bound = [];
-  /** Where the listeners will be after `commit`. */
-  #next: Bound = [];
+  #places: Places;
+  #prepared: Prepared | null = null;
+  #opened = false;
   #closing = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#places = { config: options.inForce().config, bound: [] };
     this.#seats = options.places.map((place) => ({
       plane: this.#start(place),
       state: 'starting',
@@ -60,43 +72,68 @@ export class Fleet implements Plane {
     return this.#seats;
   }
 
+  /** Where the listeners are. */
+  get bound(): Bound {
+    return this.#places.bound;
+  }
+
   /** The first thread binds; the others join it at the ports it got. */
   async open(): Promise<Bound> {
+    const { config } = this.#places;
     try {
       const [first, ...others] = this.#seats;
-      this.#bound = await first.plane.open([]);
-      const ports = portsOf(this.#bound);
-      await Promise.all(others.map(({ plane }) => plane.open(ports)));
+      const bound = await first.plane.open([]);
+      this.#places = { config, bound };
+      await Promise.all(others.map(({ plane }) => plane.open(portsOf(bound))));
     } catch (error) {
       await this.close(0);
       throw error;
     }
-    for (const seat of this.#seats) seat.state = 'serving';
-    return this.#bound;
+    this.#opened = true;
+    for (const [thread, seat] of this.#seats.entries()) {
+      if (seat.state === 'starting') seat.state = 'serving';
+      else void this.#replace(this.#options.places[thread]);
+    }
+    return this.bound;
   }
 
   async prepare(config: Config, boards: BoardMap): Promise<Bound> {
     const alive = this.#seats.filter(({ state }) => state === 'serving').map(({ plane }) => plane);
-    let bound: Bound | null = null;
+    const planes = new Set<RemotePlane>();
+    let bound = carried(this.#places, config);
     try {
       for (const plane of alive) {
-        const own: Bound | null = await spared(plane.prepare(config, boards, portsOf(bound ?? [])));
-        bound ??= own;
+        const own: Bound | null = await spared(plane.prepare(config, boards, portsOf(bound)));
+        if (own === null) continue;
+        planes.add(plane);
+        bound = merged(bound, own);
       }
     } catch (error) {
       await this.abort();
       throw error;
     }
-    this.#next = bound ?? this.#bound;
-    return this.#next;
+    this.#prepared = { config, bound, planes };
+    return bound;
   }
 
+  /** A thread that cannot go along is ended: whoever takes its place begins with what is in force. */
   async commit(): Promise<void> {
-    this.#bound = this.#next;
-    await this.#all((plane) => plane.commit());
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    if (prepared === null) return;
+    this.#places = prepared;
+    await this.#all(async (plane) => {
+      try {
+        await (prepared.planes.has(plane) ? plane.commit() : this.#bring(plane));
+      } catch (error) {
+        if (error instanceof ThreadGone) throw error;
+        await plane.kill(`cannot go over to the new config: ${(error as Error).message}`);
+      }
+    });
   }
 
   async abort(): Promise<void> {
+    this.#prepared = null;
     await this.#all((plane) => plane.abort());
   }
 
@@ -133,17 +170,20 @@ export class Fleet implements Plane {
 
   #start(place: Place): RemotePlane {
     const { config, boards } = this.#options.inForce();
-    const { say, turned } = this.#options;
-    return new RemotePlane({ config, boards, place }, { say, turned, died: (why) => this.#died(place, why) });
+    const { clock, say, turned } = this.#options;
+    return new RemotePlane({ config, boards, place }, { clock, say, turned, died: (why) => this.#died(place, why) });
   }
 
   #died(place: Place, why: string): void {
-    if (this.#closing) return;
     const { clock, say, lost } = this.#options;
     const seat = this.#seats[place.thread];
     seat.state = 'dead';
     seat.deaths = clock.now() - seat.since < WELL ? seat.deaths + 1 : 1;
+    // Also while all are leaving: those who wait in other threads want its slots.
     lost(place.thread);
+    if (this.#closing) return say('error', 'thread-died', `thread ${place.thread}: ${why}; its requests are lost`);
+    // Whoever waits for the start hears of it there.
+    if (!this.#opened) return;
     const rest = seat.deaths === 1 ? 0 : Math.min(AGAIN.most, AGAIN.first * 2 ** (seat.deaths - 2));
     say('error', 'thread-died', `thread ${place.thread}: ${why}; its requests are lost, another one takes its place`);
     clock.after(rest, () => void this.#replace(place), 'idle');
@@ -158,14 +198,11 @@ export class Fleet implements Plane {
     seat.restarts++;
     const plane = (seat.plane = this.#start(place));
     try {
-      await plane.open(portsOf(this.#bound));
+      const own = await plane.open(portsOf(this.bound));
+      // One that was alone with a listener has bound it anew, as far as its config is still the one in force.
+      if (plane.config === this.#places.config) this.#places = { ...this.#places, bound: merged(this.bound, own) };
       // A reload does not wait for threads that are starting.
-      for (let begun = plane.config; begun !== this.#options.inForce().config;) {
-        const { config, boards } = this.#options.inForce();
-        await plane.prepare(config, boards, portsOf(this.#bound));
-        await plane.commit();
-        begun = config;
-      }
+      for (let reached = plane.config; reached !== this.#options.inForce().config;) reached = await this.#bring(plane);
       seat.state = 'serving';
       say('info', 'thread-started', `thread ${place.thread} serves again`);
     } catch (error) {
@@ -173,6 +210,14 @@ export class Fleet implements Plane {
       say('error', 'thread-failed', `thread ${place.thread} cannot serve: ${(error as Error).message}`);
       await plane.kill();
     }
+  }
+
+  /** Brings a thread to what is in force; answers what that is. */
+  async #bring(plane: RemotePlane): Promise<Config> {
+    const { config, boards } = this.#options.inForce();
+    await plane.prepare(config, boards, portsOf(this.bound));
+    await plane.commit();
+    return config;
   }
 
   /** Asks every thread that serves; one that dies meanwhile has no part in it. */
@@ -183,8 +228,19 @@ export class Fleet implements Plane {
   }
 }
 
-function portsOf(bound: Bound): number[] {
-  return bound.map((one) => one?.port ?? 0);
+function portsOf(bound: Bound): Ports {
+  return bound.map((one) => one?.port);
+}
+
+/** Where the listeners of another config are already: they may have another order, or be others. */
+function carried({ config, bound }: Places, next: Config): Bound {
+  const there = new Map(config.listen.map((_, index) => [boardKeys.listener(config, index), bound[index] ?? null]));
+  return next.listen.map((_, index) => there.get(boardKeys.listener(next, index)) ?? null);
+}
+
+/** What one thread has bound, added to what is known: not every thread has every listener. */
+function merged(known: Bound, own: Bound): Bound {
+  return own.map((one, index) => one ?? known[index] ?? null);
 }
 
 /** The answer, or `null` from a thread that has died: who takes its place begins with what is in force. */

@@ -5,10 +5,13 @@ import type { Waiting } from '../upstream/backlog.ts';
 import type { Bound, Place, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
 
+/** By listener, in the config's order: the port that another thread has bound; missing when none has. */
+export type Ports = readonly (number | undefined)[];
+
 /** A data plane as the control plane drives it, whichever thread it is in. `src/data-plane.ts` tells what each does. */
 export interface Plane {
-  open(ports: readonly number[]): Promise<Bound>;
-  prepare(config: Config, boards: BoardMap, ports: readonly number[]): Promise<Bound>;
+  open(ports: Ports): Promise<Bound>;
+  prepare(config: Config, boards: BoardMap, ports: Ports): Promise<Bound>;
   commit(): void | Promise<void>;
   abort(): Promise<void>;
   reopenLogs(): void | Promise<void>;

@@ -2,10 +2,18 @@ import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { RecordView } from '../control/views.ts';
 import type { BoardMap } from '../control/boards.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Bound, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
 import type { Waiting } from '../upstream/backlog.ts';
-import { type Call, fromFailure, type Plane, type Saying, type ThreadStart } from './plane.ts';
+import { type Call, fromFailure, type Plane, type Ports, type Saying, type ThreadStart } from './plane.ts';
+
+/** Milliseconds a thread may take for what is asked of it. One that takes longer hangs, and everything would wait for it. */
+const PATIENCE = 10_000;
+/** Milliseconds to begin and bind, which on a busy machine takes seconds. */
+const BEGINNING = 60_000;
+/** The longest time that a timer of Node's can wait, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A thread has ended while something was asked of it. */
 export class ThreadGone extends Error {
@@ -14,6 +22,7 @@ export class ThreadGone extends Error {
 
 /** Who hears what a thread says by itself. */
 export interface Listening {
+  readonly clock: Clock;
   readonly say: Messages['say'];
   readonly turned: Turned;
   /** Hears, once, why the thread has ended by itself. */
@@ -32,15 +41,19 @@ export class RemotePlane implements Plane {
   /** What the thread has begun with. */
   readonly config: Config;
   readonly #worker: Worker;
+  readonly #clock: Clock;
   readonly #calls = new Map<number, Asked>();
   #ids = 0;
   #why: string | null = null;
   /** The thread has ended, or is being ended. */
   over = false;
+  #hangs = false;
 
-  constructor(start: ThreadStart, { say, turned, died }: Listening) {
+  /** @param script what runs in the thread; another one in tests only */
+  constructor(start: ThreadStart, { clock, say, turned, died }: Listening, script: URL = SCRIPT) {
     this.config = start.config;
-    this.#worker = new Worker(SCRIPT, { workerData: start, name: `sluice ${start.place.thread}` });
+    this.#clock = clock;
+    this.#worker = new Worker(script, { workerData: start, name: `sluice ${start.place.thread}` });
     this.#worker.on('message', (saying: Saying) => {
       if (saying.kind === 'say') return say(...saying.words);
       if (saying.kind === 'turned') return turned(...saying.turn);
@@ -54,17 +67,17 @@ export class RemotePlane implements Plane {
     this.#worker.on('exit', (code) => {
       const wanted = this.over;
       this.over = true;
-      for (const call of this.#calls.values()) call.reject(new ThreadGone('the thread has ended'));
-      this.#calls.clear();
-      if (!wanted) died(this.#why ?? `ended with code ${code}`);
+      this.#why ??= `ended with code ${code}`;
+      this.#forget();
+      if (!wanted) died(this.#why);
     });
   }
 
-  open(ports: readonly number[]): Promise<Bound> {
-    return this.#call('open', ports) as Promise<Bound>;
+  open(ports: Ports): Promise<Bound> {
+    return this.#callWithin(BEGINNING, 'open', ports) as Promise<Bound>;
   }
 
-  prepare(config: Config, boards: BoardMap, ports: readonly number[]): Promise<Bound> {
+  prepare(config: Config, boards: BoardMap, ports: Ports): Promise<Bound> {
     return this.#call('prepare', config, boards, ports) as Promise<Bound>;
   }
 
@@ -91,7 +104,7 @@ export class RemotePlane implements Plane {
   /** Ends the thread as well. */
   async close(grace: number): Promise<void> {
     try {
-      await this.#call('close', grace);
+      await this.#callWithin(grace + PATIENCE, 'close', grace);
     } catch (error) {
       if (!(error instanceof ThreadGone)) throw error;
     } finally {
@@ -106,16 +119,53 @@ export class RemotePlane implements Plane {
   }
 
   /** Ends the thread as a defect would: its end comes unexpected. */
-  async kill(): Promise<void> {
+  async kill(why?: string): Promise<void> {
+    this.#why ??= why ?? null;
     await this.#worker.terminate();
   }
 
   #call(call: Call['call'], ...args: unknown[]): Promise<unknown> {
-    if (this.over) return Promise.reject(new ThreadGone('the thread has ended'));
+    return this.#callWithin(PATIENCE, call, ...args);
+  }
+
+  /** Rejects with `ThreadGone` when the thread has ended, or does so meanwhile; one that does not answer in time is ended. */
+  #callWithin(patience: number, call: Call['call'], ...args: unknown[]): Promise<unknown> {
+    if (this.over || this.#hangs) return Promise.reject(this.#gone());
     const id = ++this.#ids;
     return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve, reject });
+      const cancel = this.#within(patience, () => this.#hung(call, patience));
+      const settle =
+        <Value>(end: (value: Value) => void) =>
+        (value: Value): void => {
+          cancel();
+          end(value);
+        };
+      this.#calls.set(id, { resolve: settle(resolve), reject: settle(reject) });
       this.#worker.postMessage({ id, call, args } satisfies Call);
     });
+  }
+
+  /** In two halves: a process that was stopped for a while must not take its threads for hung when it goes on. */
+  #within(ms: number, late: () => void): () => void {
+    if (ms > LONGEST_TIMER) return () => {};
+    let cancel = this.#clock.after(ms / 2, () => (cancel = this.#clock.after(ms / 2, late, 'idle')), 'idle');
+    return () => cancel();
+  }
+
+  /** It may be so busy that not even its end comes soon: nobody waits for that. */
+  #hung(call: string, patience: number): void {
+    this.#hangs = true;
+    this.#why ??= `hung: "${call}" was not done within ${patience / 1000} s`;
+    this.#forget();
+    void this.#worker.terminate();
+  }
+
+  #forget(): void {
+    for (const call of this.#calls.values()) call.reject(this.#gone());
+    this.#calls.clear();
+  }
+
+  #gone(): ThreadGone {
+    return new ThreadGone(`the thread is gone: ${this.#why ?? 'it was ended'}`);
   }
 }

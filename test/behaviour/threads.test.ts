@@ -252,4 +252,40 @@ describe('threads', () => {
     await assert.rejects(sluice.reload(checked({ ...config(203), listen: [listen, address] })), { code: 'EADDRINUSE' });
     assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(base)))), new Set([202]));
   });
+
+  test('a thread that comes back while a reload is under way has the new config, too', async (t) => {
+    // New listeners make the preparing last long enough for a thread to come back in the middle of it.
+    const config = (status: number, count: number): ConfigInput => ({
+      listen: [listen, ...Array.from({ length: count }, (_, nth) => ({ address: listen, name: `${status} ${nth}` }))],
+      threads: 3,
+      routes: [{ respond: { status } }],
+    });
+    const { base, fleet, sluice } = await running(t, config(201, 0));
+    let status = 201;
+    for (let round = 0; round < 4; round++) {
+      await fleet.kill(round % 3);
+      while (fleet.threads.some(({ state }) => state !== 'serving')) {
+        status++;
+        await sluice.reload(checked(config(status, status % 2 === 0 ? 60 : 0)));
+      }
+      assert.deepEqual(new Set(await Promise.all(Array.from({ length: 30 }, () => ask(base)))), new Set([status]));
+    }
+  });
+
+  test('listeners keep their ports when their order changes while all threads are dead', async (t) => {
+    const config = (names: string[]): ConfigInput => ({
+      listen: names.map((name) => ({ name, address: name === 'one' ? '127.0.0.1:0' : 'localhost:0' })),
+      threads: 2,
+      routes: [{ respond: { status: 200 } }],
+    });
+    const { fleet, sluice } = await running(t, config(['one', 'two']));
+    const [one, two] = sluice.addresses;
+    await Promise.all([fleet.kill(0), fleet.kill(1)]);
+    await sluice.reload(checked(config(['two', 'one'])));
+    await eventually(() => fleet.threads.every(({ state }) => state === 'serving'), 'the threads to be replaced');
+    assert.deepEqual(sluice.addresses, [two, one]);
+    for (const url of [one, two]) {
+      assert.deepEqual(new Set(await Promise.all(Array.from({ length: 10 }, () => ask(url)))), new Set([200]));
+    }
+  });
 });
