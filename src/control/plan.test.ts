@@ -55,11 +55,27 @@ test('says what comes, goes and changes', () => {
       'remove origin app 127.0.0.1:3000',
       'change origin app 127.0.0.1:3001: weight',
       'add origin app 127.0.0.1:3002',
-      'change routes',
+      'remove route #1',
       'change log',
       'change headers',
       'change limits',
     ],
+  );
+});
+
+test('routes: by their names, or by what they say; or only in another order', () => {
+  const routes = (...list: NonNullable<ConfigInput['routes']>): string[] => shown({ ...before, routes: list });
+  const [old, all] = before.routes ?? [];
+  assert.deepEqual(routes({ match: { path: '/new/*' }, to: 'old' }, old, all), ['add route #1']);
+  assert.deepEqual(routes({ match: { path: '/other/*' }, to: 'old' }, all), ['remove route #1', 'add route #1']);
+  const named = config({ ...before, routes: [{ name: 'shop', match: { path: '/shop/*' }, to: 'app' }, all] });
+  const moved = config({ ...before, routes: [{ name: 'shop', match: { path: '/store/*' }, to: 'old' }, all] });
+  assert.deepEqual(plan(named, moved).map(showChange), ['change route shop: match, to']);
+  const two = [{ match: { path: '/a/*' }, to: 'app' }, { match: { path: '/b/*' }, to: 'old' }, { to: 'app' }] as const;
+  const turned = [two[1], two[0], two[2]];
+  assert.deepEqual(
+    plan(config({ ...before, routes: two.slice() }), config({ ...before, routes: turned })).map(showChange),
+    ['change routes: order'],
   );
 });
 

@@ -5,8 +5,8 @@ import { originName } from '../core/origin.ts';
 /** One thing that a reload does. */
 export interface Change {
   readonly action: 'add' | 'remove' | 'change';
-  readonly what: 'listener' | 'upstream' | 'origin' | 'routes' | 'log' | 'headers' | 'limits' | 'admin';
-  /** The listener's or upstream's name, `upstream origin` for an origin; '' where there is only one. */
+  readonly what: 'listener' | 'upstream' | 'origin' | 'route' | 'routes' | 'log' | 'headers' | 'limits' | 'admin';
+  /** The name of a listener, upstream or route (`#3` where it has none), `upstream origin` for an origin; '' where there is only one. */
   readonly name: string;
   /** What about it changes, as option names; '' for all of it. */
   readonly options: string;
@@ -18,7 +18,7 @@ export function plan(from: Config, to: Config): Change[] {
     ...named('listener', byAddress(from.listen), byAddress(to.listen), (one) => one.name),
     ...named('upstream', from.upstreams, to.upstreams, (_, name) => name),
     ...Object.entries(to.upstreams).flatMap(([name, upstream]) => originChanges(name, from.upstreams[name], upstream)),
-    ...single('routes', from.routes, to.routes),
+    ...routeChanges(from.routes, to.routes),
     ...single('log', from.log, to.log),
     ...single('headers', from.headers, to.headers),
     ...single('admin', from.admin, to.admin),
@@ -79,6 +79,37 @@ function originChanges(upstream: string, from: UpstreamConfig | undefined, to: U
     return options.length === 0 ? [] : [change('change', name, options.join(', '))];
   });
   return [...gone, ...here];
+}
+
+/**
+ * Routes that come, go and change. One with a name of its own is known by it, others by what they say: they have no
+ * identity, so a changed one is one that goes and another that comes. `change routes: order` when only that differs.
+ */
+function routeChanges(from: Config['routes'], to: Config['routes']): Change[] {
+  if (isDeepStrictEqual(from, to)) return [];
+  const change = (action: Change['action'], name: string, options = ''): Change => ({
+    action,
+    what: 'route',
+    name,
+    options,
+  });
+  const nameOf = (route: Config['routes'][number], list: Config['routes']): string =>
+    route.name ?? `#${list.indexOf(route) + 1}`;
+  const rest = [...to];
+  const gone: Change[] = [];
+  const changed: Change[] = [];
+  for (const route of from) {
+    const same = rest.findIndex((other) => isDeepStrictEqual(other, route));
+    const at = same >= 0 ? same : rest.findIndex(({ name }) => name !== undefined && name === route.name);
+    if (at < 0) gone.push(change('remove', nameOf(route, from)));
+    else {
+      const [other] = rest.splice(at, 1);
+      if (same < 0) changed.push(change('change', nameOf(other, to), differing(route, other).join(', ')));
+    }
+  }
+  const here = rest.map((route) => change('add', nameOf(route, to)));
+  const all = [...gone, ...changed, ...here];
+  return all.length > 0 ? all : [{ action: 'change', what: 'routes', name: '', options: 'order' }];
 }
 
 function single(what: Change['what'], from: unknown, to: unknown): Change[] {
