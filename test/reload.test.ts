@@ -63,7 +63,7 @@ test('SIGHUP reads the config again; a wrong one changes nothing and says where 
   replace(running, config('two'));
   running.kill('SIGHUP');
   await eventually(() => running.log().includes('reload done'), 'the reload is over');
-  assert.match(running.log(), /info reload change routes/);
+  assert.match(running.log(), /info reload add route #1/);
   await answers(running, 'two');
   replace(running, config('three').replace('status: 200', 'statsu: 200'));
   running.kill('SIGHUP');
