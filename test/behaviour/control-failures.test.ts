@@ -1,11 +1,17 @@
 /** What a start or a reload leaves behind when it fails half way, or is overtaken by the end: nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { Administration } from '../../src/administration.ts';
 import { Sluice, type Surroundings } from '../../src/sluice.ts';
+import { manualClock } from '../support/clock.ts';
 import { dnsServer } from '../support/dns-server.ts';
+import { FakeControl } from '../support/fake-control.ts';
 import { eventually } from '../support/scripted.ts';
 
 function checked(input: ConfigInput): ReturnType<typeof check>['config'] & object {
@@ -91,4 +97,51 @@ test('a close does not wait for names that nobody answers, and cuts the start sh
   await sluice.close(0);
   await opening;
   assert.deepEqual(sluice.addresses, []);
+});
+
+/** A folder that is gone after the test. */
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'sluice-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test("a token's file that is gone refuses reloads, and neither names nor operators", async (t) => {
+  const dns = await dnsServer(t);
+  dns.host('app.example', ['127.0.0.2'], 0);
+  const tokenFile = join(folder(t), 'token');
+  writeFileSync(tokenFile, 'a-token-of-some-length');
+  const config: ConfigInput = {
+    resolver: { servers: dns.address, least: '100ms', tries: 1, family: 'ipv4' },
+    upstreams: { app: { origins: 'http://app.example:81' } },
+    admin: { address: '127.0.0.1:0', tokenFile },
+  };
+  const sluice = await opened(t, config);
+  rmSync(tokenFile);
+  await assert.rejects(sluice.reload(checked(config)), /tokenFile/);
+  dns.host('app.example', ['127.0.0.3'], 0);
+  const origins = (): string[] => sluice.upstreams.get('app')?.origins.map(({ name }) => name) ?? [];
+  await eventually(() => origins().join() === '127.0.0.3:81', 'the name to be followed');
+});
+
+test('an admin interface that waits for its address is given up when a reload switches it off', async (t) => {
+  const address = await taken(t);
+  const said: string[] = [];
+  const messages = { say: (_level: string, code: string) => void said.push(code) };
+  const admin = { address, token: 'a-token-of-some-length' };
+  const clock = manualClock();
+  const administration = new Administration({ control: new FakeControl(), clock, version: '1', ...messages });
+  t.after(() => administration.close());
+  const options = checked({ ...ok, admin }).admin;
+  await administration.open(options, true);
+  assert.deepEqual(said, ['admin-waits']);
+  assert.equal(clock.waiting, 1);
+  // Still the same: it goes on waiting, and the reload is not refused.
+  (await administration.prepare(checked({ ...ok, admin }).admin)).commit();
+  clock.advance(1000);
+  await eventually(() => clock.waiting === 1, 'the next attempt');
+  (await administration.prepare(null)).commit();
+  clock.advance(10_000);
+  assert.equal(clock.waiting, 0);
+  assert.equal(administration.url, null);
 });
