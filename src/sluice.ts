@@ -11,7 +11,7 @@ import { type Clock, systemClock } from './core/clock.ts';
 import type { Origin } from './core/origin.ts';
 import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
 import { Discovery } from './discovery.ts';
-import { Logs } from './observe/logs.ts';
+import { Logs, type PreparedLogs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import { Operator } from './operator.ts';
 import { SharedState } from './shared-state.ts';
@@ -358,15 +358,17 @@ export class Sluice {
     const admin = reload ? await this.#administration.prepare(config.admin) : UNTOUCHED;
     if (!isDeepStrictEqual(config, before)) {
       const boards = this.shared.for(config);
-      this.#checks.block(config, boards);
+      let logs: PreparedLogs | null = null;
       try {
-        this.#logs.update({ ...config.log, access: 'off' });
+        this.#checks.block(config, boards);
+        logs = this.#logs.prepare({ ...config.log, access: 'off' });
         this.#bound = await plane.prepare(config, boards, []);
       } catch (error) {
-        this.#logs.update({ ...before.log, access: 'off' });
+        logs?.abort();
         await admin.abort();
         throw error;
       }
+      logs.commit();
       this.#config = config;
       this.shared.use(config, boards);
       for (const key of this.#reasons.keys()) if (!boards.has(`origin ${key}`)) this.#reasons.delete(key);
