@@ -275,7 +275,11 @@ export class DataPlane {
   }
 
   /** The listeners of a config in its order: those that are there already, and new ones, bound; or none of them. */
-  async #openListeners(config: Config, boards: BoardMap, ports: readonly (number | undefined)[]): Promise<(Listener | null)[]> {
+  async #openListeners(
+    config: Config,
+    boards: BoardMap,
+    ports: readonly (number | undefined)[],
+  ): Promise<(Listener | null)[]> {
     const there = Map.groupBy(
       this.#listeners.map((listener, index) => ({ listener, key: addressKey(this.#config.listen[index]) })),
       ({ key }) => key,

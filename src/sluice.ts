@@ -4,6 +4,7 @@ import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
 import type { Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
+import { boardKeys } from './control/boards.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
 import type { OriginView, RecordView } from './control/views.ts';
@@ -311,6 +312,7 @@ export class Sluice {
     return (this.#fleet = new Fleet({
       clock: this.#clock,
       places,
+      keyOf: (config, index) => boardKeys.listener(config, index),
       inForce: () => ({ config: this.#config, boards: this.shared.boards }),
       say: this.say,
       turned,

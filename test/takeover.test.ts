@@ -35,18 +35,22 @@ async function status(url: string): Promise<number> {
   return (await fetch(url, { headers: { connection: 'close' } })).status;
 }
 
-test('--takeover ends the sluice of the same address, and not the one that has the same port of another', linux, async (t) => {
-  const port = await freePort();
-  const old = run(t, `127.0.0.1:${port}`, 201);
-  const neighbour = run(t, `127.0.0.2:${port}`, 202);
-  await Promise.all([old.until(/listening on/), neighbour.until(/listening on/)]);
-  const fresh = run(t, `127.0.0.1:${port}`, 203, '--takeover');
-  await fresh.until(/took over from process/);
-  assert.equal(await old.ended, 0);
-  assert.equal(await status(`http://127.0.0.1:${port}`), 203);
-  assert.equal(await status(`http://127.0.0.2:${port}`), 202);
-  assert.doesNotMatch(neighbour.output(), /SIGTERM/);
-});
+test(
+  '--takeover ends the sluice of the same address, and not the one that has the same port of another',
+  linux,
+  async (t) => {
+    const port = await freePort();
+    const old = run(t, `127.0.0.1:${port}`, 201);
+    const neighbour = run(t, `127.0.0.2:${port}`, 202);
+    await Promise.all([old.until(/listening on/), neighbour.until(/listening on/)]);
+    const fresh = run(t, `127.0.0.1:${port}`, 203, '--takeover');
+    await fresh.until(/took over from process/);
+    assert.equal(await old.ended, 0);
+    assert.equal(await status(`http://127.0.0.1:${port}`), 203);
+    assert.equal(await status(`http://127.0.0.2:${port}`), 202);
+    assert.doesNotMatch(neighbour.output(), /SIGTERM/);
+  },
+);
 
 test('a program that is no sluice is nobody’s predecessor, nor is a sluice that has left', linux, async (t) => {
   const server = createServer();
@@ -62,5 +66,4 @@ test('a program that is no sluice is nobody’s predecessor, nor is a sluice tha
   const { config } = check({ listen: `127.0.0.1:${port}`, routes: [{ respond: { status: 200 } }] });
   assert.deepEqual(await predecessors(config as Config), []);
   assert.deepEqual(await companions([other.pid ?? 0, 999_999]), []);
-
 });

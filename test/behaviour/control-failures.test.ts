@@ -64,7 +64,9 @@ test('a reload that fails leaves the names of what is in force resolved, and the
   const wrong = checked(config('new.example', other.address, ['127.0.0.1:0', await taken(t)]));
   await assert.rejects(sluice.reload(wrong), { code: 'EADDRINUSE' });
   // Anything that puts the config in force anew: it must not find its names forgotten.
-  await sluice.override((overrides) => overrides.with({ upstream: 'app', origin: '127.0.0.9:1', removed: true, until: null }));
+  await sluice.override((overrides) =>
+    overrides.with({ upstream: 'app', origin: '127.0.0.9:1', removed: true, until: null }),
+  );
   assert.deepEqual(origins(), ['127.0.0.2:81']);
   dns.host('app.example', ['127.0.0.3'], 0);
   await eventually(() => origins().join() === '127.0.0.3:81', 'the old name to be followed still');
@@ -73,7 +75,9 @@ test('a reload that fails leaves the names of what is in force resolved, and the
 for (const threads of [1, 2]) {
   test(`a close during the start ends it, and nothing listens afterwards, ${threads} threads`, async () => {
     for (const moment of [0, 1, 5, 30]) {
-      const sluice = new Sluice(checked({ listen: ['127.0.0.1:0', { address: '127.0.0.1:0', name: 'two' }], threads, ...ok }));
+      const sluice = new Sluice(
+        checked({ listen: ['127.0.0.1:0', { address: '127.0.0.1:0', name: 'two' }], threads, ...ok }),
+      );
       const opening = sluice.open().then(
         () => 'open',
         () => 'refused',
