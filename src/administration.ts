@@ -7,17 +7,20 @@ const AGAIN = 250;
 
 /** What becomes of the admin interface with another config. */
 interface Prepared {
-  commit(): Promise<void>;
+  commit(): void;
   abort(): Promise<void>;
 }
 
-const NOTHING: Prepared = { commit: () => Promise.resolve(), abort: () => Promise.resolve() };
+/** Nothing becomes of it. */
+export const UNTOUCHED: Prepared = { commit: () => {}, abort: () => Promise.resolve() };
 
 /** The admin interface of a running proxy, as the config has it: off, or at one address. */
 export class Administration {
   readonly #tools: AdminTools;
   #options: AdminOptions | null = null;
   #server: AdminServer | null = null;
+  /** What it is to listen by, once the process before this one has left the address. */
+  #waiting: AdminOptions | null = null;
   #closed = false;
 
   constructor(tools: AdminTools) {
@@ -33,37 +36,34 @@ export class Administration {
   async open(options: AdminOptions | null, takeover: boolean): Promise<void> {
     if (options === null) return;
     try {
-      await (await this.prepare(options)).commit();
+      (await this.prepare(options)).commit();
     } catch (error) {
       if (!takeover || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       this.#tools.say('info', 'admin-waits', 'the process before this one has the admin address until it ends');
-      this.#tools.clock.after(AGAIN, () => void this.#again(options), 'idle');
+      this.#waiting = options;
+      this.#tools.clock.after(AGAIN, () => void this.#again(), 'idle');
     }
   }
 
   /** Does what can fail of going over to other options; nothing in force is touched before `commit`. */
   async prepare(options: AdminOptions | null): Promise<Prepared> {
-    const [before, server] = [this.#options, this.#server];
-    if (server !== null && options !== null && isDeepStrictEqual(options.address, before?.address)) {
+    const server = this.#server;
+    if (server !== null && options !== null && isDeepStrictEqual(options.address, this.#options?.address)) {
       // Also when nothing has changed in the config: the token's file may hold another one.
-      await server.update(options);
-      const abort = (): Promise<void> => (before === null ? Promise.resolve() : server.update(before));
-      return { commit: () => Promise.resolve(void (this.#options = options)), abort };
+      const use = await server.prepare(options);
+      const commit = (): void => {
+        this.#options = options;
+        use();
+      };
+      return { commit, abort: UNTOUCHED.abort };
     }
-    if (options === null && server === null) return NOTHING;
+    if (server === null && isDeepStrictEqual(options?.address, this.#waiting?.address)) {
+      // Nowhere as before, or still where somebody else is.
+      return { commit: () => void (this.#waiting = options), abort: UNTOUCHED.abort };
+    }
     const fresh = options === null ? null : new AdminServer(options, this.#tools);
     await fresh?.open();
-    return {
-      commit: async () => {
-        this.#options = options;
-        this.#server = fresh;
-        if (fresh !== null) this.#tools.say('info', 'admin', `listening on ${fresh.url}`);
-        // It may be the one that has asked for this: its answer comes first.
-        void server?.close().catch((error: unknown) => this.#tools.say('error', 'internal', String(error)));
-        return Promise.resolve();
-      },
-      abort: async () => fresh?.close(),
-    };
+    return { commit: () => this.#use(options, fresh), abort: async () => fresh?.close() };
   }
 
   async close(): Promise<void> {
@@ -71,12 +71,35 @@ export class Administration {
     await this.#server?.close();
   }
 
-  async #again(options: AdminOptions): Promise<void> {
-    if (this.#closed || this.#server !== null) return;
+  #use(options: AdminOptions | null, server: AdminServer | null): void {
+    const before = this.#server;
+    this.#waiting = null;
+    this.#options = options;
+    this.#server = server;
+    if (server !== null) this.#tools.say('info', 'admin', `listening on ${server.url}`);
+    // It may be the one that has asked for this: its answer comes first.
+    void before?.close().catch((error: unknown) => this.#tools.say('error', 'internal', String(error)));
+  }
+
+  /** Tries to get the address again, unless a reload has decided otherwise meanwhile. */
+  async #again(): Promise<void> {
+    const options = this.#waiting;
+    if (this.#closed || options === null) return;
+    const server = new AdminServer(options, this.#tools);
     try {
-      await this.open(options, true);
+      await server.open();
     } catch (error) {
-      this.#tools.say('error', 'admin-failed', `the admin interface cannot be opened: ${(error as Error).message}`);
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+        this.#tools.clock.after(AGAIN, () => void this.#again(), 'idle');
+      } else {
+        this.#waiting = null;
+        const message = `the admin interface cannot be opened: ${(error as Error).message}; mend that and reload`;
+        this.#tools.say('error', 'admin-failed', message);
+      }
+      return;
     }
+    if (!this.#closed && options === this.#waiting) return this.#use(options, server);
+    await server.close();
+    await this.#again();
   }
 }

@@ -16,7 +16,7 @@ import { Tally } from './core/tally.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener, type ListenerOptions } from './listen/listener.ts';
 import { Ledger } from './observe/ledger.ts';
-import { Logs } from './observe/logs.ts';
+import { Logs, type PreparedLogs } from './observe/logs.ts';
 import { Meters } from './observe/meters.ts';
 import type { Messages } from './observe/messages.ts';
 import type { Spans } from './observe/spans.ts';
@@ -128,7 +128,7 @@ export class DataPlane {
       hooks: this.#hooks,
       defect: (error) => this.report(error),
     };
-    this.#listeners = config.listen.map((options, index) => this.#makeListener(config, options, index));
+    this.#listeners = config.listen.map((_, index) => this.#makeListener(config, boards, index));
     this.#bells.listen(() => this.#rung());
   }
 
@@ -147,7 +147,7 @@ export class DataPlane {
       for (const [index, listener] of this.#listeners.entries()) {
         await this.#openListener(listener, ports[index]);
         if (this.#closing === null) continue;
-        await listener?.drain();
+        if (listener !== null) await shut([listener]);
         throw new Error('closed before it was open');
       }
     } catch (error) {
@@ -162,27 +162,15 @@ export class DataPlane {
    * system's error, and then has changed nothing. `commit` or `abort` follows.
    */
   async prepare(config: Config, boards: BoardMap, ports: readonly (number | undefined)[]): Promise<Bound> {
-    const before = this.#config.log;
     const listeners = await this.#openListeners(config, boards, ports);
     const fresh = listeners.filter((one) => one !== null && !this.#listeners.includes(one)) as Listener[];
-    const undo = async (): Promise<void> => {
-      for (const listener of fresh) await listener.drain();
-    };
     try {
-      this.#logs.update(config.log);
+      if (this.#closing !== null) throw new Error('it is being closed');
+      this.#prepared = { config, boards, listeners, fresh, logs: this.#logs.prepare(config.log) };
     } catch (error) {
-      await undo();
+      await shut(fresh);
       throw error;
     }
-    this.#prepared = {
-      config,
-      boards,
-      listeners,
-      abort: async () => {
-        this.#logs.update(before);
-        await undo();
-      },
-    };
     return bound(listeners);
   }
 
@@ -193,8 +181,9 @@ export class DataPlane {
   commit(): void {
     const prepared = this.#prepared;
     this.#prepared = null;
-    if (prepared === null || this.#closing !== null) return;
+    if (prepared === null) return;
     const { config, listeners, boards } = prepared;
+    prepared.logs.commit();
     const before = this.#config;
     const gone = this.#listeners.filter((one): one is Listener => one !== null && !listeners.includes(one));
     const oldBoards = this.#boards;
@@ -229,7 +218,9 @@ export class DataPlane {
   async abort(): Promise<void> {
     const prepared = this.#prepared;
     this.#prepared = null;
-    await prepared?.abort();
+    if (prepared === null) return;
+    prepared.logs.abort();
+    await shut(prepared.fresh);
   }
 
   /** The requests that wait for an upstream in this thread, longest wait first. */
@@ -301,26 +292,21 @@ export class DataPlane {
       this.#listeners.map((listener, index) => ({ listener, key: addressKey(this.#config.listen[index]) })),
       ({ key }) => key,
     );
-    const before = this.#boards;
     const opened: Listener[] = [];
     const listeners: (Listener | null)[] = [];
     try {
-      // New listeners count on the new boards.
-      this.#boards = boards;
       for (const [index, options] of config.listen.entries()) {
         // Several may share an address of port 0; each is taken once.
         const kept = there.get(addressKey(options))?.shift();
-        const listener = kept === undefined ? this.#makeListener(config, options, index) : kept.listener;
+        const listener = kept === undefined ? this.#makeListener(config, boards, index) : kept.listener;
         listeners.push(listener);
         if (kept !== undefined || listener === null) continue;
         await this.#openListener(listener, ports[index]);
         opened.push(listener);
       }
     } catch (error) {
-      for (const listener of opened) await listener.drain();
+      await shut(opened);
       throw error;
-    } finally {
-      this.#boards = before;
     }
     return listeners;
   }
@@ -383,7 +369,8 @@ export class DataPlane {
   }
 
   /** `null` when another thread has this listener: a unix socket, or any where addresses cannot be shared. */
-  #makeListener(config: Config, options: Config['listen'][number], index: number): Listener | null {
+  #makeListener(config: Config, boards: BoardMap, index: number): Listener | null {
+    const options = config.listen[index];
     const alone = options.address.kind === 'unix' || !this.#place.sharing;
     if (alone && this.#place.thread > 0) return null;
     const listener = new Listener(
@@ -396,7 +383,7 @@ export class DataPlane {
         refused: (listener, peer, code) => this.say('warn', code, `${listener} turned ${peer} away`),
         defect: (error) => this.report(error),
       },
-      this.#board(boardKeys.listener(config, index)),
+      this.#board(boardKeys.listener(config, index), boards),
     );
     this.#countTogether(listener, boardKeys.tally(config, index), null);
     return listener;
@@ -419,6 +406,8 @@ export class DataPlane {
 
   #rung(): void {
     for (const upstream of this.#upstreams.values()) upstream.rung();
+    // Those that a reload took out have waiters still.
+    for (const one of this.#leaving) if (one instanceof Upstream) one.rung();
   }
 
   #makeOrigin(upstream: string, options: OriginOptions): Origin {
@@ -426,8 +415,8 @@ export class DataPlane {
   }
 
   /** A thing that is on its way out when boards change has none in the new map: it gets one that nobody looks at. */
-  #board(key: string): Board {
-    const memory = this.#boards.get(key);
+  #board(key: string, boards = this.#boards): Board {
+    const memory = boards.get(key);
     return memory === undefined ? new Board() : new Board(memory, this.#place.thread);
   }
 
@@ -460,7 +449,19 @@ interface Prepared {
   readonly config: Config;
   readonly boards: BoardMap;
   readonly listeners: (Listener | null)[];
-  abort(): Promise<void>;
+  /** Those of them that are new. */
+  readonly fresh: readonly Listener[];
+  readonly logs: PreparedLogs;
+}
+
+/** Ends listeners that are not wanted after all. Who has connected meanwhile is cut, or a long answer would hold all up. */
+async function shut(listeners: readonly Listener[]): Promise<void> {
+  for (const listener of listeners) {
+    const peace = listener.drain();
+    await listener.unbound;
+    listener.abort();
+    await peace;
+  }
 }
 
 function bound(listeners: readonly (Listener | null)[]): Bound {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { Administration } from './administration.ts';
+import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
 import type { Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
+import { boardKeys } from './control/boards.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
 import type { OriginView, RecordView } from './control/views.ts';
@@ -11,7 +12,7 @@ import { type Clock, systemClock } from './core/clock.ts';
 import type { Origin } from './core/origin.ts';
 import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
 import { Discovery } from './discovery.ts';
-import { Logs } from './observe/logs.ts';
+import { Logs, type PreparedLogs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import { Operator } from './operator.ts';
 import { SharedState } from './shared-state.ts';
@@ -90,6 +91,8 @@ export class Sluice {
   #turns: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
   #rounds: (() => void) | null = null;
+  /** Operators' changes are being ended. */
+  #ending = false;
 
   /** Throws the system's error when the error log cannot be opened. */
   constructor(config: Config, surroundings: Surroundings = {}, standing: Standing = {}) {
@@ -183,7 +186,7 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
-      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.afterReload()));
+      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.afterReload(), true));
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -309,6 +312,7 @@ export class Sluice {
     return (this.#fleet = new Fleet({
       clock: this.#clock,
       places,
+      keyOf: (config, index) => boardKeys.listener(config, index),
       inForce: () => ({ config: this.#config, boards: this.shared.boards }),
       say: this.say,
       turned,
@@ -341,32 +345,39 @@ export class Sluice {
     }
   }
 
-  /** Puts another config in force, in all threads; or rejects, and changes nothing. */
-  async #apply(given: Config, overrides: Overrides): Promise<Change[]> {
+  /**
+   * Puts another config in force, in all threads; or rejects, and changes nothing.
+   *
+   * @param reload the admin interface goes along, and reads its token again: names and operators' changes, which leave it
+   *   as it is, must not fail because of it
+   */
+  async #apply(given: Config, overrides: Overrides, reload = false): Promise<Change[]> {
     const before = this.#config;
     const config = overrides.over(this.#discovery.expand(given, before));
     const changes = plan(before, config);
     const plane = this.#plane;
     if (plane === null) throw new Error('sluice is not open');
-    const admin = await this.#administration.prepare(config.admin);
+    const admin = reload ? await this.#administration.prepare(config.admin) : UNTOUCHED;
     if (!isDeepStrictEqual(config, before)) {
       const boards = this.shared.for(config);
-      this.#checks.block(config, boards);
+      let logs: PreparedLogs | null = null;
       try {
-        this.#logs.update({ ...config.log, access: 'off' });
+        this.#checks.block(config, boards);
+        logs = this.#logs.prepare({ ...config.log, access: 'off' });
         this.#bound = await plane.prepare(config, boards, []);
       } catch (error) {
-        this.#logs.update({ ...before.log, access: 'off' });
+        logs?.abort();
         await admin.abort();
         throw error;
       }
+      logs.commit();
       this.#config = config;
       this.shared.use(config, boards);
       for (const key of this.#reasons.keys()) if (!boards.has(`origin ${key}`)) this.#reasons.delete(key);
       await plane.commit();
       this.#checks.update(config);
     }
-    await admin.commit();
+    admin.commit();
     this.#given = given;
     this.#overrides = overrides;
     return changes;
@@ -386,16 +397,20 @@ export class Sluice {
 
   /** An origin has come or gone. */
   #turned(...[upstream, origin, state, why]: Parameters<Turned>): void {
-    this.#reasons.set(`${upstream} ${origin}`, { why, at: this.#clock.wall() });
+    // What is on its way out may fail still, and nobody would forget why.
+    const key = `${upstream} ${origin}`;
+    if (this.shared.boards.has(`origin ${key}`)) this.#reasons.set(key, { why, at: this.#clock.wall() });
     this.say(state === 'down' ? 'warn' : 'info', `origin-${state}`, `${upstream} ${origin}: ${why}`);
   }
 
   /** What comes due: operators' changes that end, and what threads see to unless they have died. */
   #round(): void {
-    if (this.#overrides.next <= this.#clock.wall()) {
+    if (this.#overrides.next <= this.#clock.wall() && !this.#ending) {
+      this.#ending = true;
       this.override((overrides) => overrides)
         .then((changes) => this.#tell('override-ended', changes))
-        .catch((error: unknown) => this.#closing ?? this.report(error));
+        .catch((error: unknown) => this.#closing ?? this.report(error))
+        .finally(() => (this.#ending = false));
     }
     if (this.#fleet === null) return;
     const now = this.#clock.now();

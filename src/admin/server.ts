@@ -62,13 +62,15 @@ export class AdminServer {
   }
 
   /**
-   * Goes over to other options of the same address, and reads the token's file again. Rejects, and changes nothing, when
-   * that has no token.
+   * Reads the token's file again, for other options of the same address; what comes back goes over to them. Rejects when
+   * the file has no token.
    */
-  async update(options: AdminOptions): Promise<void> {
+  async prepare(options: AdminOptions): Promise<() => void> {
     const token = await readToken(options);
-    this.#options = options;
-    this.#setToken(token);
+    return () => {
+      this.#options = options;
+      this.#setToken(token);
+    };
   }
 
   /** Where it listens: `http://127.0.0.1:9000`, `unix:/path`. */

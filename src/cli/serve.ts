@@ -6,7 +6,7 @@ import { Sluice } from '../sluice.ts';
 import { die, EXIT_FAILED, EXIT_USAGE } from './exit.ts';
 import { explain } from './explain.ts';
 import { reloadOn } from './reload.ts';
-import { predecessors } from './takeover.ts';
+import { companions, predecessors } from './takeover.ts';
 
 export interface ServeOptions {
   /** Give up quietly when the port is taken. */
@@ -53,7 +53,7 @@ export async function serve(config: Config, { yields, file, watch, takeover }: S
   // A defect must not take everybody's connections with it. It is logged loudly, and the one request fails.
   process.on('uncaughtException', (error) => sluice.report(error));
   process.on('unhandledRejection', (error) => sluice.report(error));
-  for (const pid of before) end(pid);
+  if (before.length > 0) for (const pid of await companions(before)) end(pid);
   for (const line of greeting(config, sluice.addresses)) process.stderr.write(`sluice: ${line}\n`);
   return true;
 }

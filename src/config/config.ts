@@ -10,6 +10,9 @@ import type { ConfiguredOrigin, UpstreamOptions } from '../upstream/options.ts';
 import { showListenAddress, type ListenAddress } from '../listen/options.ts';
 import type { BalanceOptions, Parsed } from './schema.ts';
 
+/** Asked once: a machine or container that is resized must not change what "auto" was, for threads cannot change on a reload. */
+const CORES = availableParallelism();
+
 /**
  * A checked config with everything filled in: plain, immutable data. Times are milliseconds, sizes bytes, both Infinity
  * where switched off.
@@ -55,7 +58,7 @@ export function complete(parsed: Parsed): Config {
     limits: parsed.limits,
     timeouts: { drain },
     headers: parsed.headers,
-    threads: parsed.threads === 'auto' ? availableParallelism() : parsed.threads,
+    threads: parsed.threads === 'auto' ? CORES : parsed.threads,
     admin: parsed.admin,
   });
 }

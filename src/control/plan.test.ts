@@ -91,3 +91,7 @@ test('an origin whose URL is only spelled differently stays', () => {
     [],
   );
 });
+
+test('other name servers are a change, and not "nothing has changed"', () => {
+  assert.deepEqual(shown({ ...before, resolver: { servers: '127.0.0.53' } }), ['change resolver']);
+});

@@ -5,7 +5,17 @@ import { originName } from '../core/origin.ts';
 /** One thing that a reload does. */
 export interface Change {
   readonly action: 'add' | 'remove' | 'change';
-  readonly what: 'listener' | 'upstream' | 'origin' | 'route' | 'routes' | 'log' | 'headers' | 'limits' | 'admin';
+  readonly what:
+    | 'listener'
+    | 'upstream'
+    | 'origin'
+    | 'route'
+    | 'routes'
+    | 'log'
+    | 'headers'
+    | 'limits'
+    | 'admin'
+    | 'resolver';
   /** The name of a listener, upstream or route (`#3` where it has none), `upstream origin` for an origin; '' where there is only one. */
   readonly name: string;
   /** What about it changes, as option names; '' for all of it. */
@@ -21,6 +31,7 @@ export function plan(from: Config, to: Config): Change[] {
     ...routeChanges(from.routes, to.routes),
     ...single('log', from.log, to.log),
     ...single('headers', from.headers, to.headers),
+    ...single('resolver', from.resolver, to.resolver),
     ...single('admin', from.admin, to.admin),
     ...single('limits', [from.limits, from.timeouts.drain], [to.limits, to.timeouts.drain]),
   ];

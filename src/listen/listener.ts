@@ -90,7 +90,9 @@ export class Listener implements ConnectionHost {
   readonly #requests: Request[] = [];
   #port = 0;
   #sharing = false;
-  #empty: (() => void) | null = null;
+  readonly #empty = Promise.withResolvers<void>();
+  readonly #unbound = Promise.withResolvers<void>();
+  #drained: Promise<void> | null = null;
 
   constructor(options: ListenerOptions, app: ListenerApp, board: Board = new Board()) {
     this.board = board;
@@ -166,13 +168,23 @@ export class Listener implements ConnectionHost {
   }
 
   /** Accepts nobody any more, lets exchanges finish; resolves when the last connection is gone. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    return (this.#drained ??= this.#drain());
+  }
+
+  /** Resolves when `drain` has given the address up. */
+  get unbound(): Promise<void> {
+    return this.#unbound.promise;
+  }
+
+  async #drain(): Promise<void> {
     if (this.#sharing) await this.#emptyQueue();
     this.draining = true;
     for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
+    this.#unbound.resolve();
     for (const connection of [...this.#connections]) connection.drain();
-    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#empty = resolve));
+    if (this.#connections.size > 0) await this.#empty.promise;
   }
 
   /** Cuts what is left; returns how many connections that were. */
@@ -211,7 +223,7 @@ export class Listener implements ConnectionHost {
     const count = (this.#perAddress.get(address) ?? 1) - 1;
     if (count <= 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, count);
-    if (this.#connections.size === 0) this.#empty?.();
+    if (this.draining && this.#connections.size === 0) this.#empty.resolve();
   }
 
   defect(error: unknown): void {

@@ -5,6 +5,12 @@ import { LogFile } from './log-file.ts';
 import { type Level, type Messages, messages } from './messages.ts';
 import type { LogOptions } from './options.ts';
 
+/** Log files that are open for other options. */
+export interface PreparedLogs {
+  commit(): void;
+  abort(): void;
+}
+
 /** The access log and sluice's own messages, as the config has them; both can be changed while it runs. */
 export class Logs implements Messages {
   readonly #clock: Clock;
@@ -38,18 +44,29 @@ export class Logs implements Messages {
     (this.#own ?? this.#messages).say(level, code, message);
   }
 
-  /** Goes over to other options. Throws the system's error, and changes nothing, when a file cannot be opened. */
-  update(options: LogOptions): void {
+  /**
+   * Opens the files of other options; nothing that is in use is touched before `commit`. Throws the system's error when one
+   * cannot be opened.
+   */
+  prepare(options: LogOptions): PreparedLogs {
     const before = this.#options;
     const access = options.access === before.access ? this.#access : this.#open(options.access);
     const error =
       this.#own !== null || options.error === before.error ? this.#error : this.#openOr(options.error, access);
-    if (access !== this.#access) void this.#access?.close();
-    if (error !== this.#error) void this.#error?.close();
-    this.#options = options;
-    this.#access = access;
-    this.#format = formatOf(options, this.#clock);
-    this.#useMessages(options, error);
+    return {
+      commit: () => {
+        if (access !== this.#access) void this.#access?.close();
+        if (error !== this.#error) void this.#error?.close();
+        this.#options = options;
+        this.#access = access;
+        this.#format = formatOf(options, this.#clock);
+        this.#useMessages(options, error);
+      },
+      abort: () => {
+        if (access !== this.#access) void access?.close();
+        if (error !== this.#error) void error?.close();
+      },
+    };
   }
 
   /** Writes what is still held and opens the files anew. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { RecordView } from '../control/views.ts';
-import { boardKeys, type BoardMap } from '../control/boards.ts';
+import type { BoardMap } from '../control/boards.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Waiting } from '../upstream/backlog.ts';
 import type { Bound, Place, Turned } from '../data-plane.ts';
@@ -30,6 +30,8 @@ export interface FleetOptions {
   readonly places: readonly Place[];
   /** What is in force now: what a new thread begins with. */
   inForce(): { readonly config: Config; readonly boards: BoardMap };
+  /** What a listener is known by in any config. */
+  keyOf(config: Config, index: number): string;
   readonly say: Messages['say'];
   readonly turned: Turned;
   /** A thread is gone: what it held on the boards is to be given back before another one takes its place. */
@@ -100,7 +102,7 @@ export class Fleet implements Plane {
   async prepare(config: Config, boards: BoardMap): Promise<Bound> {
     const alive = this.#seats.filter(({ state }) => state === 'serving').map(({ plane }) => plane);
     const planes = new Set<RemotePlane>();
-    let bound = carried(this.#places, config);
+    let bound = this.#carried(config);
     try {
       for (const plane of alive) {
         const own: Bound | null = await spared(plane.prepare(config, boards, portsOf(bound)));
@@ -220,6 +222,14 @@ export class Fleet implements Plane {
     return config;
   }
 
+  /** Where the listeners of another config are already: they may have another order, or be others. */
+  #carried(next: Config): Bound {
+    const { config, bound } = this.#places;
+    const { keyOf } = this.#options;
+    const there = new Map(config.listen.map((_, index) => [keyOf(config, index), bound[index] ?? null]));
+    return next.listen.map((_, index) => there.get(keyOf(next, index)) ?? null);
+  }
+
   /** Asks every thread that serves; one that dies meanwhile has no part in it. */
   async #all<Value>(ask: (plane: RemotePlane) => Promise<Value>): Promise<Value[]> {
     const serving = this.#seats.filter(({ state }) => state === 'serving');
@@ -230,12 +240,6 @@ export class Fleet implements Plane {
 
 function portsOf(bound: Bound): Ports {
   return bound.map((one) => one?.port);
-}
-
-/** Where the listeners of another config are already: they may have another order, or be others. */
-function carried({ config, bound }: Places, next: Config): Bound {
-  const there = new Map(config.listen.map((_, index) => [boardKeys.listener(config, index), bound[index] ?? null]));
-  return next.listen.map((_, index) => there.get(boardKeys.listener(next, index)) ?? null);
 }
 
 /** What one thread has bound, added to what is known: not every thread has every listener. */

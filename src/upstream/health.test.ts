@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { manualClock } from '../../test/support/clock.ts';
 import { origin } from '../../test/support/origins.ts';
-import type { OriginOptions } from '../core/origin.ts';
+import { Origin, type OriginOptions } from '../core/origin.ts';
 import { Wheel } from '../core/wheel.ts';
 import { ejectSchema } from './ejection.ts';
-import { Health } from './health.ts';
+import { Health, tryAgain } from './health.ts';
 
 /** What the wheel may be late by. */
 const SLACK = 150;
@@ -130,4 +130,23 @@ describe('health', () => {
       assert.equal(one.state, 'down', how);
     }
   });
+});
+
+test('a thread that tries an origin which another one has just found well leaves it all its slots', () => {
+  /** Between two looks at it, another thread has seen it answer. */
+  class Overtaken extends Origin {
+    override get resting(): boolean {
+      const resting = super.resting;
+      this.turn('down', 'up');
+      this.failures = 0;
+      return resting;
+    }
+  }
+  const address = { scheme: 'http', host: '10.0.0.1', port: 80 };
+  const one = new Overtaken({ url: 'http://10.0.0.1', address, maxConnections: 8 });
+  one.turn('up', 'down');
+  one.failures = 1;
+  assert.equal(tryAgain(one, 1000), false);
+  assert.equal(one.testing, false);
+  assert.equal(one.slots, 8);
 });

@@ -141,7 +141,14 @@ export function tryAgain(origin: Origin, now: number): boolean {
   // One more than what is left of earlier requests, which may take hours to end.
   origin.testing = true;
   origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
-  if (!origin.turn('down', 'up')) return false;
+  if (!origin.turn('down', 'up')) {
+    // Another thread was faster. If it has found the origin well already, nobody else would end the trying.
+    if (origin.failures === 0 && origin.inRow === 0) {
+      origin.testing = false;
+      origin.resize(origin.maxConnections);
+    }
+    return false;
+  }
   origin.since = now;
   return true;
 }

@@ -1,11 +1,19 @@
 /** What a start or a reload leaves behind when it fails half way, or is overtaken by the end: nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
+import { bellMemory } from '../../src/core/bells.ts';
+import { DataPlane } from '../../src/data-plane.ts';
+import { Administration } from '../../src/administration.ts';
 import { Sluice, type Surroundings } from '../../src/sluice.ts';
+import { manualClock } from '../support/clock.ts';
 import { dnsServer } from '../support/dns-server.ts';
+import { FakeControl } from '../support/fake-control.ts';
 import { eventually } from '../support/scripted.ts';
 
 function checked(input: ConfigInput): ReturnType<typeof check>['config'] & object {
@@ -32,7 +40,8 @@ async function taken(t: TestContext): Promise<string> {
 /** Whether somebody listens there. */
 function isOpen(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''));
     socket.once('connect', () => resolve(socket.destroy() !== null));
     socket.once('error', () => resolve(false));
   });
@@ -95,4 +104,99 @@ test('a close does not wait for names that nobody answers, and cuts the start sh
   await sluice.close(0);
   await opening;
   assert.deepEqual(sluice.addresses, []);
+});
+
+/** A folder that is gone after the test. */
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'sluice-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test("a token's file that is gone refuses reloads, and neither names nor operators", async (t) => {
+  const dns = await dnsServer(t);
+  dns.host('app.example', ['127.0.0.2'], 0);
+  const tokenFile = join(folder(t), 'token');
+  writeFileSync(tokenFile, 'a-token-of-some-length');
+  const config: ConfigInput = {
+    resolver: { servers: dns.address, least: '100ms', tries: 1, family: 'ipv4' },
+    upstreams: { app: { origins: 'http://app.example:81' } },
+    admin: { address: '127.0.0.1:0', tokenFile },
+  };
+  const sluice = await opened(t, config);
+  rmSync(tokenFile);
+  await assert.rejects(sluice.reload(checked(config)), /tokenFile/);
+  dns.host('app.example', ['127.0.0.3'], 0);
+  const origins = (): string[] => sluice.upstreams.get('app')?.origins.map(({ name }) => name) ?? [];
+  await eventually(() => origins().join() === '127.0.0.3:81', 'the name to be followed');
+});
+
+test('an admin interface that waits for its address is given up when a reload switches it off', async (t) => {
+  const address = await taken(t);
+  const said: string[] = [];
+  const messages = { say: (_level: string, code: string) => void said.push(code) };
+  const admin = { address, token: 'a-token-of-some-length' };
+  const clock = manualClock();
+  const administration = new Administration({ control: new FakeControl(), clock, version: '1', ...messages });
+  t.after(() => administration.close());
+  const options = checked({ ...ok, admin }).admin;
+  await administration.open(options, true);
+  assert.deepEqual(said, ['admin-waits']);
+  assert.equal(clock.waiting, 1);
+  // Still the same: it goes on waiting, and the reload is not refused.
+  (await administration.prepare(checked({ ...ok, admin }).admin)).commit();
+  clock.advance(1000);
+  await eventually(() => clock.waiting === 1, 'the next attempt');
+  (await administration.prepare(null)).commit();
+  clock.advance(10_000);
+  assert.equal(clock.waiting, 0);
+  assert.equal(administration.url, null);
+});
+
+test('a reload that fails leaves the logs as they were, also when their files could not be opened anew', async (t) => {
+  const path = folder(t);
+  const log = (name: string) => ({ access: 'off' as const, error: join(path, name) });
+  const sluice = await opened(t, { log: log('old'), ...ok });
+  rmSync(path, { recursive: true });
+  mkdirSync(path);
+  // Opened anew it would be a new file; what is open still is written to, though nobody can see it.
+  mkdirSync(join(path, 'old'));
+  const address = await taken(t);
+  const wrong = checked({ listen: ['127.0.0.1:0', address], log: log('new'), ...ok });
+  await assert.rejects(sluice.reload(wrong), { code: 'EADDRINUSE' });
+  sluice.say('error', 'internal', 'where does this go?');
+  assert.equal(readFileSync(join(path, 'new'), 'latin1'), '');
+});
+
+test('what was prepared and is not wanted after all is given up at once, whoever has connected to it', async (t) => {
+  const config = checked({ timeouts: { drain: '60s' }, ...ok });
+  const place = { thread: 0, threads: 1, bells: bellMemory(1), secret: 'x', sharing: true, takeover: false };
+  const plane = new DataPlane(config, new Map(), place);
+  t.after(() => plane.close(0));
+  await plane.open([]);
+  const next = checked({ listen: ['127.0.0.1:0', { name: 'new', address: 'localhost:0' }], ...ok });
+  const [, fresh] = await plane.prepare(next, new Map(), []);
+  const socket = connect(fresh?.port ?? 0, 'localhost');
+  t.after(() => socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  // Half a request: a connection that is not idle.
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const begun = performance.now();
+  await plane.abort();
+  assert.ok(performance.now() - begun < 5000);
+  assert.equal(await isOpen(fresh?.url ?? ''), false);
+});
+
+test('a close that overtakes a reload leaves no listener of it', async () => {
+  const config = checked(ok);
+  const place = { thread: 0, threads: 1, bells: bellMemory(1), secret: 'x', sharing: true, takeover: false };
+  const plane = new DataPlane(config, new Map(), place);
+  const open = await plane.open([]);
+  const next = checked({ listen: ['127.0.0.1:0', { name: 'new', address: 'localhost:0' }], ...ok });
+  const preparing = plane.prepare(next, new Map(), []).catch(() => open);
+  await Promise.all([plane.close(0), preparing]);
+  plane.commit();
+  for (const one of await preparing) assert.equal(await isOpen(one?.url ?? ''), false);
 });
