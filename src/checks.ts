@@ -68,17 +68,19 @@ export class Checks {
       clock: this.#clock,
       gate: this.#gate,
       create: createCheck,
-      turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, `check: ${why}`),
+      turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, why),
       defect: this.#defect,
     });
   }
 
   #found(upstream: string, origin: Origin, healthy: boolean, why: string): void {
-    if (origin.failing !== healthy) return;
+    // Nobody has been told yet that one waits for its first check.
+    if (origin.failing !== healthy && !origin.unchecked) return;
+    // At the start all are as cold as each other, and none begins slowly: 0 is from the start.
+    if (!healthy || origin.since > 0) origin.since = this.#clock.now();
+    if (!healthy) origin.meter[METER.ejections]++;
     origin.failing = !healthy;
-    if (healthy) origin.since = this.#clock.now();
-    else origin.meter[METER.ejections]++;
-    this.#turned(upstream, origin.name, origin.state, why);
+    this.#turned(upstream, origin.name, origin.state, healthy && origin.resting ? `${why}, but it rests` : why);
     this.#shared.stir(upstream);
   }
 }

@@ -7,6 +7,7 @@ import { forgetSlots, Origin } from './core/origin.ts';
 import { forgetTally } from './core/tally.ts';
 import { forgetConnections } from './listen/listener.ts';
 import { callThread, forgetWaiters } from './upstream/backlog.ts';
+import { forgetTaken } from './upstream/slots.ts';
 
 /**
  * What all threads share, as the control plane sees it: the boards in force, the origins on them, and the bells. With one
@@ -106,7 +107,10 @@ export class SharedState {
       const board = new Board(memory, this.#row);
       if (key.startsWith('origin ')) forgetSlots(board, thread);
       else if (key.startsWith('listener ')) forgetConnections(board, thread);
-      else if (key.startsWith('upstream ')) forgetWaiters(board, thread);
+      else if (key.startsWith('upstream ')) {
+        forgetWaiters(board, thread);
+        forgetTaken(board, thread);
+      }
     }
     for (const upstream of this.origins.keys()) this.stir(upstream);
   }

@@ -19,7 +19,7 @@ import { SharedState } from './shared-state.ts';
 import { Fleet, type ThreadState } from './threads/fleet.ts';
 import type { Plane } from './threads/plane.ts';
 import type { Waiting } from './upstream/backlog.ts';
-import { tryAgain } from './upstream/health.ts';
+import { rested, tryAgain } from './upstream/health.ts';
 import { type Upstream, warmth } from './upstream/upstream.ts';
 import { version } from './version.ts';
 
@@ -417,7 +417,7 @@ export class Sluice {
     for (const [upstream, origins] of this.shared.origins) {
       for (const origin of origins) {
         if (!origin.resting || origin.downUntil + ROUND > now || !tryAgain(origin, now)) continue;
-        this.#turned(upstream, origin.name, origin.state, 'may be tried again');
+        this.#turned(upstream, origin.name, origin.state, rested(origin));
         this.shared.stir(upstream);
       }
     }

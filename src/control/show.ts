@@ -31,7 +31,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
     url: origin.url,
     source: facts.source,
     state: origin.state,
-    reason: facts.reason?.why ?? '',
+    reason: facts.reason?.why ?? (origin.unchecked ? 'waits for its first check' : ''),
     since: iso(facts.reason?.at ?? (origin.since === 0 ? facts.started : wall - now + origin.since)),
     until: origin.resting ? iso(wall - now + origin.downUntil) : null,
     weight: origin.fullWeight,

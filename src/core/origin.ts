@@ -38,6 +38,7 @@ const STATE = 0;
 const IN_FLIGHT = 1;
 const SLOTS = 2;
 const FAILURES = 3;
+/** 0, or while it is tested one more than the requests that were in flight before. */
 const TESTING = 4;
 const FAILING = 5;
 const IN_ROW = 6;
@@ -50,6 +51,10 @@ const SINCE = 1;
 const UP = 0;
 const DOWN = 1;
 const DRAINING = 2;
+
+/** Values of the word `FAILING`; 0 is neither. */
+const FAILED = 1;
+const UNCHECKED = 2;
 
 /** How "no limit" is written in a word. */
 const UNLIMITED = 0x7fff_ffff;
@@ -87,7 +92,7 @@ export class Origin {
     this.weight = this.fullWeight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
-    if (!this.testing) this.resize(this.maxConnections);
+    this.resize(this.maxConnections);
     if (options.drained === true) this.state = 'draining';
   }
 
@@ -96,7 +101,7 @@ export class Origin {
     this.weight = this.fullWeight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
-    if (!this.testing) this.resize(this.maxConnections);
+    this.resize(this.maxConnections);
     if (options.drained === true) this.state = 'draining';
     else if (this.state === 'draining') this.state = 'up';
   }
@@ -106,7 +111,7 @@ export class Origin {
     switch (words[STATE]) {
       case UP:
         if (words[FAILING] !== 0) return 'down';
-        return words[IN_FLIGHT] < words[SLOTS] ? 'up' : 'full';
+        return words[IN_FLIGHT] < this.#slots() ? 'up' : 'full';
       case DOWN:
         return 'down';
       default:
@@ -133,9 +138,9 @@ export class Origin {
     Atomics.store(this.#words, IN_FLIGHT, count);
   }
 
-  /** Slots in force: `maxConnections`, or 1 while the first request after a failure tests the origin. */
+  /** Slots in force: `maxConnections`, or what one request more takes while it tests the origin. */
   get slots(): number {
-    const slots = Atomics.load(this.#words, SLOTS);
+    const slots = this.#slots();
     return slots === UNLIMITED ? Infinity : slots;
   }
 
@@ -150,11 +155,23 @@ export class Origin {
 
   /** It has as many slots as it takes to try it with one request. */
   get testing(): boolean {
-    return this.#words[TESTING] === 1;
+    return this.#words[TESTING] !== 0;
   }
 
-  set testing(on: boolean) {
-    Atomics.store(this.#words, TESTING, on ? 1 : 0);
+  /** Lets one request try it, beside those that are there already, which may take hours to end. */
+  test(now: number): void {
+    this.since = now;
+    Atomics.store(this.#words, TESTING, this.inFlight + 1);
+  }
+
+  /** It was tried, or need not be: all of its slots are there. */
+  tested(): void {
+    Atomics.store(this.#words, TESTING, 0);
+  }
+
+  /** Whether a request that went to it at this time went before it came back: then it tells nothing of how it is now. */
+  before(sent: number): boolean {
+    return this.testing && sent < this.since;
   }
 
   /** Requests in a row that failed, see upstream/ejection.ts. */
@@ -185,7 +202,12 @@ export class Origin {
   }
 
   set failing(failing: boolean) {
-    Atomics.store(this.#words, FAILING, failing ? 1 : 0);
+    Atomics.store(this.#words, FAILING, failing ? FAILED : 0);
+  }
+
+  /** It takes no requests because no check has said anything about it yet. */
+  get unchecked(): boolean {
+    return Atomics.load(this.#words, FAILING) === UNCHECKED;
   }
 
   /** It rests after failures, until `downUntil`. */
@@ -223,34 +245,55 @@ export class Origin {
   /** Takes a slot, unless another thread has been faster. The caller has checked `state`. */
   acquire(): boolean {
     const words = this.#words;
-    const slots = words[SLOTS];
+    const slots = this.#slots();
     if (slots === UNLIMITED) Atomics.add(words, IN_FLIGHT, 1);
     else if (!takeOne(words, IN_FLIGHT, slots)) return false;
     this.meter[METER.held]++;
     return true;
   }
 
-  /** Gives a slot back. */
-  release(): void {
-    Atomics.sub(this.#words, IN_FLIGHT, 1);
+  /**
+   * Gives a slot back.
+   *
+   * @param sent clock time at which the request that had it went to the origin
+   */
+  release(sent = Infinity): void {
+    const words = this.#words;
+    // While it is tested a slot that an earlier request leaves is for nobody, or there would be two that try it. So it goes
+    // before it is free.
+    for (let testing = Atomics.load(words, TESTING); testing > 1 && sent < this.since;) {
+      const was = Atomics.compareExchange(words, TESTING, testing, testing - 1);
+      if (was === testing) break;
+      testing = was;
+    }
+    Atomics.sub(words, IN_FLIGHT, 1);
     this.meter[METER.held]--;
   }
 
-  /** Changes the slots in force. */
+  /** Changes how many slots it has when it is not tested. */
   resize(slots: number): void {
     Atomics.store(this.#words, SLOTS, Math.min(slots, UNLIMITED));
+  }
+
+  #slots(): number {
+    const slots = this.#words[SLOTS];
+    const testing = this.#words[TESTING];
+    return testing === 0 ? slots : Math.min(slots, testing);
   }
 }
 
 /** An origin that nobody may ask until a check has found it well. */
 export function blockOrigin(board: Board): void {
-  Atomics.store(board.words, FAILING, 1);
+  Atomics.store(board.words, FAILING, UNCHECKED);
 }
 
 /** Gives back what a thread that has died held of an origin. */
 export function forgetSlots(board: Board, thread: number): void {
   const row = board.row(thread);
-  Atomics.sub(board.words, IN_FLIGHT, row[METER.held]);
+  const left = Atomics.sub(board.words, IN_FLIGHT, row[METER.held]) - row[METER.held];
+  // Whoever of the lost was here before a test began: no more can be left of them than of all.
+  const testing = Atomics.load(board.words, TESTING);
+  if (testing > left + 1) Atomics.compareExchange(board.words, TESTING, testing, left + 1);
   row[METER.held] = 0;
   row[METER.connections] = 0;
   row[METER.idle] = 0;

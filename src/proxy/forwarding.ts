@@ -42,7 +42,11 @@ export class Forwarding implements Applicant, Carrier {
   #fresh = false;
   /** Ask this origin again: its kept channel failed, not the origin. */
   #again: Origin | null = null;
+  /** When this attempt began. */
+  #sent = 0;
   #answered = false;
+  /** Its origin's health has heard how this attempt went. */
+  #judged = false;
   /** What the origin has answered. */
   #status = 0;
   #ended = false;
@@ -95,6 +99,8 @@ export class Forwarding implements Applicant, Carrier {
     // Assigned at once, in the turn the request came in: the same moment, without asking the clock again.
     const now = exchange.attempts === 1 && !this.#waited ? exchange.started : this.#rooms.clock.now();
     if (exchange.assigned === 0) exchange.assigned = now;
+    this.#sent = now;
+    this.#judged = false;
     const careful = !isIdempotent(exchange.request.method);
     const channel = this.#upstream.channel(origin, this, this.#fresh, careful, now);
     this.#fresh = false;
@@ -132,7 +138,7 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave() as Origin;
     this.#exchange.failed(origin, code, detail);
     if (!this.#upstream.health.connectFailed(origin, `${code}: ${detail}`)) (this.#tried ??= []).push(origin);
-    this.#upstream.release(origin);
+    this.#upstream.release(origin, this.#sent);
     this.#lastError = code;
     this.#lastDetail = detail;
     // Nothing was sent: any request may go on to another origin, or wait for one to come back.
@@ -161,7 +167,11 @@ export class Forwarding implements Applicant, Carrier {
     // An answer on a kept channel shows that the origin is back as well as a new connection does.
     if (origin.failures > 0) this.#upstream.health.connected(origin);
     this.#status = answer.status;
-    if (answer.status === 101) this.#upstream.health.answered(origin, 101);
+    // A tunnel, a download or a stream of events may last for hours, and nobody else is let in while it tests the origin.
+    if (answer.status === 101 || origin.testing) {
+      this.#judged = true;
+      this.#upstream.health.answered(origin, answer.status, this.#sent);
+    }
     exchange.answered = this.#rooms.clock.now();
     for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
     const { balancer } = this.#upstream;
@@ -201,10 +211,10 @@ export class Forwarding implements Applicant, Carrier {
       this.#exchange.carrier = null;
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
-      this.#upstream.health.answered(origin, this.#status);
+      if (!this.#judged) this.#upstream.health.answered(origin, this.#status, this.#sent);
       // First the channel, so that the client's next request, which may be here already, can have it.
       channel.release(this.#exchange.answered);
-      this.#upstream.release(origin);
+      this.#upstream.release(origin, this.#sent);
       this.#exchange.front.flush();
     }
     return true;
@@ -219,7 +229,7 @@ export class Forwarding implements Applicant, Carrier {
     channel?.abandon();
     // The end of a kept connection says nothing about the origin.
     const stale = code === 'origin-closed' && exchange.reused && channel?.heard !== true;
-    if (origin !== null && !stale) this.#upstream.health.failed(origin, code);
+    if (origin !== null && !stale) this.#upstream.health.failed(origin, code, this.#sent);
     if (!this.#over) {
       exchange.failed(origin, code, detail);
       this.#lastError = code;
@@ -232,11 +242,11 @@ export class Forwarding implements Applicant, Carrier {
         exchange.front.truncate();
       } else if (origin !== null && this.#mayRetry(code, origin, channel?.heard === true)) {
         this.#upstream.retried(this.#fresh ? 'stale-connection' : code);
-        this.#upstream.release(origin);
+        this.#upstream.release(origin, this.#sent);
         return this.#apply();
       } else this.#giveUp(code, detail);
     }
-    if (origin !== null) this.#upstream.release(origin);
+    if (origin !== null) this.#upstream.release(origin, this.#sent);
   }
 
   // ---- as the exchange's carrier
@@ -247,7 +257,7 @@ export class Forwarding implements Applicant, Carrier {
     const channel = this.#channel;
     const origin = this.#leave();
     channel?.abandon();
-    if (origin !== null) this.#upstream.release(origin);
+    if (origin !== null) this.#upstream.release(origin, this.#sent);
   }
 
   clientFlushed(): void {
@@ -300,7 +310,7 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     channel?.abandon();
     this.#giveUp('hook-failed', '');
-    if (origin !== null) this.#upstream.release(origin);
+    if (origin !== null) this.#upstream.release(origin, this.#sent);
   }
 
   /** Asks for a slot: now, in the backlog, or not at all. */
@@ -391,7 +401,7 @@ export class Forwarding implements Applicant, Carrier {
       const origin = this.#leave();
       this.#over = true;
       channel.close();
-      if (origin !== null) this.#upstream.release(origin);
+      if (origin !== null) this.#upstream.release(origin, this.#sent);
       this.#exchange.front.tunnelled();
     });
   }

@@ -41,6 +41,7 @@ class Tried implements Standing {
     this.resting = false;
     this.testing = true;
     this.since = now;
+    this.inRow = 1;
     this.#ejection.back();
   }
 }

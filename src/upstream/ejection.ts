@@ -142,6 +142,14 @@ export class Ejection {
     return failure === 'connect' ? 'eject' : this.#failed(now);
   }
 
+  /** Why the last decision was to eject it, in words. */
+  get reason(): string {
+    const { inRow } = this.#standing;
+    const window = this.#window;
+    if (window === null || inRow >= this.#options.failures) return `failure ${inRow} in a row`;
+    return `${window.failures} of ${window.requests} requests failed`;
+  }
+
   /** It takes no requests from now on. Answers for how many milliseconds. */
   ejected(now: number): number {
     const { first, longest } = this.#options;
@@ -153,9 +161,8 @@ export class Ejection {
     return rest;
   }
 
-  /** The time is over: the next outcome decides. */
+  /** The time is over, and the next outcome decides: what was before is no share of anything. */
   back(): void {
-    this.#standing.inRow = 1;
     this.#window?.clear();
   }
 

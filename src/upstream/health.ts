@@ -70,10 +70,14 @@ export class Health {
     if (origin.inRow === 0) this.#well(origin, 'connected again');
   }
 
-  /** A request was answered, to the end. */
-  answered(origin: Origin, status: number): void {
+  /**
+   * A request was answered, to the end; or its answer has begun and need not be waited for.
+   *
+   * @param sent clock time at which it went to the origin
+   */
+  answered(origin: Origin, status: number, sent: number): void {
     const ejection = this.#ejections.get(origin);
-    if (ejection === undefined || ejection.quiet(status)) return;
+    if (ejection === undefined || ejection.quiet(status) || origin.before(sent)) return;
     const tested = origin.testing && origin.inRow > 0;
     if (ejection.answered(status, this.#clock.now()) === 'eject')
       return this.#eject(origin, ejection, `answered ${status}`);
@@ -81,9 +85,10 @@ export class Health {
   }
 
   /** A request failed after it was sent, or began to be. */
-  failed(origin: Origin, code: ErrorCode): void {
+  failed(origin: Origin, code: ErrorCode, sent: number): void {
     const ejection = this.#ejections.get(origin);
-    if (ejection?.failed(code, this.#clock.now()) === 'eject') this.#eject(origin, ejection, code);
+    if (ejection === undefined || origin.before(sent)) return;
+    if (ejection.failed(code, this.#clock.now()) === 'eject') this.#eject(origin, ejection, code);
   }
 
   /** An origin is gone for good. */
@@ -98,20 +103,26 @@ export class Health {
   }
 
   #eject(origin: Origin, ejection: Ejection, why: string): void {
+    // Read before anything changes: what it was taken out for.
+    const reason = origin.testing ? `${why} when it was tried` : `${why}, ${ejection.reason}`;
+    const may = this.#mayBeOut(origin);
+    if (may && !origin.turn('up', 'down')) return;
+    // Another thread may have taken out another one at the same moment: then neither has, and the next failure decides.
+    if (may && this.#mayBeOut(origin)) return this.#rest(origin, ejection.ejected(this.#clock.now()), reason);
+    if (may) origin.turn('down', 'up');
+    // Too many are out already: better one that fails at times than nobody.
+    if (origin.testing) this.#well(origin, `${reason}, but too many are out`);
+  }
+
+  /** Whether this origin may be out beside all others that are. */
+  #mayBeOut(origin: Origin): boolean {
     const serving = this.#origins.filter(({ state }) => state !== 'draining');
-    const out = serving.filter(({ state }) => state === 'down').length;
-    const { inRow } = origin;
-    if (!mayEject(serving.length, out, this.#options.eject.most)) {
-      // Too many are out already: better one that fails at times than nobody.
-      if (origin.testing) this.#well(origin, `${why}, but too many are out`);
-      return;
-    }
-    if (!origin.turn('up', 'down')) return;
-    const rest = ejection.ejected(this.#clock.now());
-    this.#rest(origin, rest, inRow > 1 ? `${why}, failure ${inRow} in a row` : why);
+    const out = serving.filter((one) => one !== origin && one.state === 'down').length;
+    return mayEject(serving.length, out, this.#options.eject.most);
   }
 
   #rest(origin: Origin, rest: number, why: string): void {
+    origin.tested();
     origin.meter[METER.ejections]++;
     origin.downUntil = this.#clock.now() + rest;
     let timer = this.#timers.get(origin);
@@ -123,14 +134,14 @@ export class Health {
   #rested(origin: Origin): void {
     if (!tryAgain(origin, this.#clock.now())) return;
     if (origin.inRow > 0) this.#ejections.get(origin)?.back();
-    this.#changed(origin, 'may be tried again');
+    this.#changed(origin, rested(origin));
   }
 
   /** All of its slots are there again. */
   #well(origin: Origin, why: string): void {
-    if (origin.turn('down', 'up')) origin.since = this.#clock.now();
-    origin.testing = false;
-    origin.resize(origin.maxConnections);
+    origin.since = this.#clock.now();
+    origin.tested();
+    origin.turn('down', 'up');
     this.#changed(origin, why);
   }
 }
@@ -138,17 +149,19 @@ export class Health {
 /** An origin that has rested takes one request; false when it is not resting any more. */
 export function tryAgain(origin: Origin, now: number): boolean {
   if (!origin.resting) return false;
-  // One more than what is left of earlier requests, which may take hours to end.
-  origin.testing = true;
-  origin.resize(Math.min(origin.maxConnections, origin.inFlight + 1));
+  origin.test(now);
+  const ejected = origin.inRow > 0 || origin.failures === 0;
   if (!origin.turn('down', 'up')) {
     // Another thread was faster. If it has found the origin well already, nobody else would end the trying.
-    if (origin.failures === 0 && origin.inRow === 0) {
-      origin.testing = false;
-      origin.resize(origin.maxConnections);
-    }
+    if (origin.failures === 0 && origin.inRow === 0) origin.tested();
     return false;
   }
-  origin.since = now;
+  // Out for what it answered, it has to answer well. A success in another thread may just have come too late to count.
+  if (ejected) origin.inRow = 1;
   return true;
+}
+
+/** What is said of an origin that has rested. */
+export function rested(origin: Origin): string {
+  return origin.failing ? 'has rested, but its check fails' : 'may be tried again';
 }

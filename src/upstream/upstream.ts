@@ -7,6 +7,7 @@ import { METER, RETRY_REASONS } from '../core/meter.ts';
 import { authorityOf, type Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
+import { releaseSlot, slotsTaken, takeSlot } from './slots.ts';
 import { Backlog, CALLS, type Waiter } from './backlog.ts';
 import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
@@ -99,6 +100,7 @@ export class Upstream {
     this.budget = new RetryBudget(options.retries.budget, pool.clock, board.threads);
     this.health = new Health(options, pool.clock, pool.wheel, (origin, why) => {
       log(origin, why);
+      this.#reweigh();
       this.wake();
     });
     this.#expiry = new Timer(() => this.#expire());
@@ -155,9 +157,10 @@ export class Upstream {
     return applicant.waiting ? 'waiting' : 'assigned';
   }
 
-  /** The slot of an exchange is free again. */
-  release(origin: Origin): void {
-    origin.release();
+  /** The slot of an exchange that went to the origin at this clock time is free again. */
+  release(origin: Origin, sent: number): void {
+    origin.release(sent);
+    releaseSlot(this.board);
     if (this.backlog.total > 0) this.wake();
   }
 
@@ -188,7 +191,9 @@ export class Upstream {
   /** Another thread has rung. */
   rung(): void {
     const calls = this.backlog.called();
-    if (calls !== 0) this.wake((calls & CALLS.pass) !== 0);
+    if (calls === 0) return;
+    this.#reweigh();
+    this.wake((calls & CALLS.pass) !== 0);
   }
 
   #call(thread: number, why: (typeof CALLS)[keyof typeof CALLS]): void {
@@ -253,13 +258,18 @@ export class Upstream {
     this.#wheel.drop(this.#ramp);
     this.#weigh();
     this.balancer.update(origins);
-    if (this.options.slowStart > 0) this.#wheel.arm(this.#ramp, this.options.slowStart / RAMP_STEPS);
+    this.#raise();
   }
 
   /** Goes on with the slow start of origins, wherever they were found to be back. */
   #raise(): void {
-    if (this.#weigh()) this.balancer.update(this.origins);
-    this.#wheel.arm(this.#ramp, this.options.slowStart / RAMP_STEPS);
+    this.#reweigh();
+    const { slowStart } = this.options;
+    if (slowStart > 0) this.#wheel.arm(this.#ramp, Math.min(slowStart / RAMP_STEPS, RAMP_LATE));
+  }
+
+  #reweigh(): void {
+    if (this.options.slowStart > 0 && this.#weigh()) this.balancer.update(this.origins);
   }
 
   /** Sets the weights that are in force now; tells whether one is another than before. */
@@ -280,23 +290,21 @@ export class Upstream {
   #take(applicant: Applicant): Origin | undefined {
     for (;;) {
       const origin = this.#pick(applicant);
-      if (origin === undefined || origin.acquire()) return origin;
+      if (origin === undefined) return undefined;
+      if (!origin.acquire()) continue;
+      if (takeSlot(this.board, this.options.maxInFlight)) return origin;
+      // Nobody is turned away for the moment that this one had a slot: the upstream itself is full.
+      origin.release();
     }
   }
 
   #pick(applicant: Applicant): Origin | undefined {
-    if (this.options.maxInFlight !== Infinity && this.#inFlight() >= this.options.maxInFlight) return undefined;
+    if (slotsTaken(this.board) >= this.options.maxInFlight) return undefined;
     applicant.backups = false;
     const origin = this.balancer.pick(applicant);
     if (origin !== undefined || !this.#hasBackups) return origin;
     applicant.backups = true;
     return this.balancer.pick(applicant);
-  }
-
-  #inFlight(): number {
-    let sum = 0;
-    for (const origin of this.origins) sum += origin.inFlight;
-    return sum;
   }
 
   #expire(): void {
@@ -313,6 +321,9 @@ export class Upstream {
 
 /** Steps in which a slow start goes up. */
 const RAMP_STEPS = 10;
+
+/** The longest that an origin which another thread has found to be back has its full share here, in milliseconds. */
+const RAMP_LATE = 250;
 
 /** The share of its weight that an origin has `now`, when it came at `since` and starts slowly; 0 is from the beginning. */
 export function warmth(since: number, now: number, slowStart: number): number {
