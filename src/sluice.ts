@@ -190,7 +190,16 @@ export class Sluice {
         );
       }
       await this.#discovery.ready(config);
-      const changes = await this.#apply(config, this.#overrides.afterReload());
+      // Also when nothing about it has changed in the config: the token's file may hold another one.
+      const admin = await this.#administration.prepare(config.admin);
+      let changes: Change[];
+      try {
+        changes = await this.#apply(config, this.#overrides.at(this.#clock.wall()).afterReload());
+      } catch (error) {
+        await admin.abort();
+        throw error;
+      }
+      admin.commit();
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -204,10 +213,13 @@ export class Sluice {
 
   /**
    * Lays an operator's changes over the config, in all threads. Like a reload it does all or nothing, and waits for its
-   * turn; `change` is called when that has come, and may throw.
+   * turn; `change` is called when that has come, with what operators have said and what lies below it, and may throw.
    */
-  override(change: (overrides: Overrides) => Overrides): Promise<Change[]> {
-    return this.#inTurn(() => this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()))));
+  override(change: (overrides: Overrides, below: Config) => Overrides): Promise<Change[]> {
+    return this.#inTurn(() => {
+      const below = this.#discovery.expand(this.#given, this.#config);
+      return this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()), below));
+    });
   }
 
   /** The requests that wait for an upstream, longest wait first. */
@@ -324,7 +336,6 @@ export class Sluice {
     const changes = plan(before, config);
     const plane = this.#plane;
     if (plane === null) throw new Error('sluice is not open');
-    const admin = await this.#administration.prepare(config.admin);
     if (!isDeepStrictEqual(config, before)) {
       const boards = this.shared.for(config);
       this.#checks.block(config, boards);
@@ -333,7 +344,6 @@ export class Sluice {
         this.#bound = await plane.prepare(config, boards, []);
       } catch (error) {
         this.#logs.update({ ...before.log, access: 'off' });
-        await admin.abort();
         throw error;
       }
       this.#config = config;
@@ -342,7 +352,6 @@ export class Sluice {
       await plane.commit();
       this.#checks.update(config);
     }
-    await admin.commit();
     this.#given = given;
     this.#overrides = overrides;
     return changes;

@@ -13,7 +13,7 @@ import { isLocal, type AdminOptions } from './options.ts';
 import { Refusal, type ProblemCode } from './problem.ts';
 import { hostProblem, paramsOf } from './request.ts';
 import { route, WrongMethod } from './router.ts';
-import { bind } from './socket.ts';
+import { allow, bind } from './socket.ts';
 import { readToken, TokenCheck } from './token.ts';
 import { Turns } from './turns.ts';
 
@@ -62,13 +62,23 @@ export class AdminServer {
   }
 
   /**
-   * Goes over to other options of the same address, and reads the token's file again. Rejects, and changes nothing, when
-   * that has no token.
+   * Reads what other options of the same address need: the token's file, which may hold another one now. Rejects when that
+   * has no token.
+   *
+   * @returns goes over to them
    */
-  async update(options: AdminOptions): Promise<void> {
+  async prepare(options: AdminOptions): Promise<() => void> {
     const token = await readToken(options);
-    this.#options = options;
-    this.#setToken(token);
+    return () => {
+      const before = this.#options.address;
+      this.#options = options;
+      this.#setToken(token);
+      try {
+        allow(options.address, before);
+      } catch (error) {
+        this.#tools.say('error', 'admin-mode', `the socket keeps its mode: ${(error as Error).message}`);
+      }
+    };
   }
 
   /** Where it listens: `http://127.0.0.1:9000`, `unix:/path`. */

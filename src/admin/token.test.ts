@@ -61,10 +61,10 @@ test('a reload reads the file again; one that is wrong changes nothing', async (
   assert.equal(await status(TOKEN), 200);
   writeFileSync(file, 'another-token-of-the-operators');
   const options = optionsOf({ token: null, tokenFile: file });
-  await there.server.update(options);
+  (await there.server.prepare(options))();
   assert.deepEqual([await status(TOKEN), await status('another-token-of-the-operators')], [401, 200]);
   writeFileSync(file, 'short');
-  await assert.rejects(there.server.update({ ...options, metrics: 'open' }), /at least 16/);
+  await assert.rejects(there.server.prepare({ ...options, metrics: 'open' }), /at least 16/);
   assert.equal(await status('another-token-of-the-operators'), 200);
   assert.equal((await ask(`${there.url}/metrics`)).status, 401, 'metrics did not open either');
 });

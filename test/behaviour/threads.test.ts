@@ -5,7 +5,6 @@ import { Agent, createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import test, { describe, type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
-import { METER } from '../../src/core/meter.ts';
 import { Sluice } from '../../src/sluice.ts';
 import type { Fleet } from '../../src/threads/fleet.ts';
 import { eventually } from '../support/scripted.ts';
@@ -152,7 +151,7 @@ describe('threads', () => {
       () => `${turnedAway} turned away`,
     );
     for (const socket of sockets) socket.destroy();
-    await eventually(() => Math.max(...sluice.shared.ofListeners(METER.held)) === 0, 'all to be gone');
+    await eventually(() => Math.max(...sluice.shared.connections()) === 0, 'all to be gone');
     assert.equal(await ask(base), 200);
   });
 
