@@ -187,8 +187,8 @@ export class Operator implements Control {
     const list = await this.#sluice.queue(upstream, most);
     return list.map(({ since, deadline, ...request }) => ({
       ...request,
-      waited: Math.max(0, now - since),
-      left: Math.max(0, deadline - now),
+      waited: span(now - since),
+      left: span(deadline - now),
     }));
   }
 
@@ -343,6 +343,11 @@ function shown(asked: Readonly<Record<string, number | boolean | undefined>>): s
     return [name === 'ttl' ? `for ${String(value)} ms` : `${name} ${String(value)}`];
   });
   return words.length === 0 ? '' : `, ${words.join(', ')}`;
+}
+
+/** Milliseconds with three decimals; clocks of threads may differ by a little. */
+function span(ms: number): number {
+  return Math.max(0, Math.round(ms * 1000) / 1000);
 }
 
 function accepted(checked: Checked, refused: (told: string) => void): Config {
