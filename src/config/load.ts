@@ -32,6 +32,8 @@ export async function load(file: string): Promise<Checked> {
       const found = await findConfig(file);
       return typeof found === 'string' ? await load(found) : found;
     }
+    // A named pipe would keep whoever reads it waiting for ever.
+    if (!status.isFile()) return failed(problem('config/unreadable', 'it is no file', file));
     read = await readWhole(file);
   } catch (error) {
     return failed(await fileProblem(file, error as NodeJS.ErrnoException));

@@ -75,6 +75,8 @@ export class Listener implements ConnectionHost {
   readonly wheel: Wheel;
   readonly date: DateLine;
   draining = false;
+  /** Nobody may finish any more, whoever comes in while the system's queue is emptied included. */
+  #cut = false;
   #options: ListenerOptions;
   readonly #app: ListenerApp;
   /** What the listener's threads share. */
@@ -161,12 +163,14 @@ export class Listener implements ConnectionHost {
     this.draining = true;
     for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
+    if (this.#cut) this.abort();
     for (const connection of [...this.#connections]) connection.drain();
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#empty = resolve));
   }
 
   /** Cuts what is left; returns how many connections that were. */
   abort(): number {
+    this.#cut = true;
     const left = [...this.#connections];
     for (const connection of left) connection.abort();
     return left.length;

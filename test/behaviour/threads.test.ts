@@ -209,6 +209,21 @@ describe('threads', () => {
     assert.equal(sluice.shared.waiting('app'), 0);
   });
 
+  test('closing at once cuts those who come in at the last moment, too', async (t) => {
+    // Whoever comes waits for an origin that does not come back.
+    const { base, sluice } = await running(t, { listen, threads: 2, upstreams: { app: { origins: '127.0.0.1:1' } } });
+    let over = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!over) await Promise.race([ask(base), new Promise((resolve) => setTimeout(resolve, 2))]);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = performance.now();
+    await sluice.close(0);
+    over = true;
+    await Promise.all(clients);
+    assert.ok(performance.now() - before < 10_000, 'nobody is waited for');
+  });
+
   test('a reload reaches every thread, and a wrong address changes none', async (t) => {
     const config = (status: number): ConfigInput => ({ listen, threads: 3, routes: [{ respond: { status } }] });
     const { base, sluice } = await running(t, config(201));
