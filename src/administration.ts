@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { AdminOptions } from './admin/options.ts';
 import { AdminServer, type AdminTools } from './admin/server.ts';
 
@@ -48,7 +47,7 @@ export class Administration {
   /** Does what can fail of going over to other options; nothing in force is touched before `commit`. */
   async prepare(options: AdminOptions | null): Promise<Prepared> {
     const server = this.#server;
-    if (server !== null && options !== null && isDeepStrictEqual(options.address, this.#options?.address)) {
+    if (server !== null && options !== null && placeOf(options) === placeOf(this.#options)) {
       // Also when nothing has changed in the config: the token's file may hold another one.
       const use = await server.prepare(options);
       const commit = (): void => {
@@ -57,7 +56,7 @@ export class Administration {
       };
       return { commit, abort: UNTOUCHED.abort };
     }
-    if (server === null && isDeepStrictEqual(options?.address, this.#waiting?.address)) {
+    if (server === null && placeOf(options) === placeOf(this.#waiting)) {
       // Nowhere as before, or still where somebody else is.
       return { commit: () => void (this.#waiting = options), abort: UNTOUCHED.abort };
     }
@@ -102,4 +101,11 @@ export class Administration {
     await server.close();
     await this.#again();
   }
+}
+
+/** What a server cannot change while it is bound. */
+function placeOf(options: AdminOptions | null): string {
+  if (options === null) return '';
+  const { address } = options;
+  return address.kind === 'unix' ? `unix:${address.path}` : `${address.host} ${address.port}`;
 }

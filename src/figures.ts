@@ -11,11 +11,7 @@ const SECONDS = BOUNDS.map((ms) => ms / 1000);
 /** What the threads have counted, added up for the metrics. */
 export function figuresOf(sluice: Sluice, version: string, clock: Clock): Figures {
   const { shared, config, threads } = sluice;
-  const [connections, inFlight, requests] = [
-    shared.ofListeners(METER.held),
-    shared.holders(),
-    shared.ofListeners(METER.requests),
-  ];
+  const [connections, inFlight, requests] = [shared.connections(), shared.holders(), shared.counted(METER.requests)];
   const cpu = process.cpuUsage();
   const listeners = config.listen.map((_, index) => shared.listener(index));
   return {
@@ -56,7 +52,7 @@ export function figuresOf(sluice: Sluice, version: string, clock: Clock): Figure
       requests: requests[id],
     })),
     errors: Object.fromEntries(
-      [...ERROR_SLOTS].map(([code, slot]) => [code, listeners.reduce((sum, board) => sum + board.sum(slot), 0)]),
+      [...ERROR_SLOTS].map(([code, slot]) => [code, shared.counted(slot).reduce((sum, count) => sum + count, 0)]),
     ),
   };
 }

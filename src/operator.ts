@@ -10,7 +10,7 @@ import {
   type Operator as Who,
 } from './control/control.ts';
 import { explain, type LiveOrigin } from './control/explain.ts';
-import type { Override } from './control/overrides.ts';
+import type { Overrides } from './control/overrides.ts';
 import { plan, type Change } from './control/plan.ts';
 import { type Moment, iso, originView, upstreamView } from './control/show.ts';
 import type {
@@ -47,11 +47,7 @@ export class Operator implements Control {
   async status(): Promise<Status> {
     const sluice = this.#sluice;
     const { shared, config } = sluice;
-    const [connections, inFlight, requests] = [
-      shared.ofListeners(METER.held),
-      shared.holders(),
-      shared.ofListeners(METER.requests),
-    ];
+    const [connections, inFlight, requests] = [shared.connections(), shared.holders(), shared.counted(METER.requests)];
     return Promise.resolve({
       version: this.#version,
       node: process.versions.node,
@@ -94,7 +90,7 @@ export class Operator implements Control {
   }
 
   async addOrigin(upstream: string, origin: NewOrigin, ttl: number | undefined, who: Who): Promise<OriginView> {
-    const { url, weight = 1, backup = false, maxConnections } = origin;
+    const { url, weight, backup, maxConnections } = origin;
     const address = parseOrigin(url, schemes);
     if (isOriginProblem(address)) throw new ControlError('invalid', `url: ${address.message}`);
     if (hasName(address) || address.srv === true) {
@@ -102,21 +98,27 @@ export class Operator implements Control {
       throw new ControlError('invalid', message);
     }
     const name = originName(address);
-    const added: OriginOptions = {
+    const plain = weight === undefined && backup === undefined && maxConnections === undefined && ttl === undefined;
+    const options: OriginOptions = {
       url,
       address,
-      weight,
-      backup,
+      weight: weight ?? 1,
+      backup: backup ?? false,
       ...(maxConnections === undefined ? {} : { maxConnections }),
     };
-    await this.#change(upstream, name, `add ${name}`, who, (before, there) => {
-      if (there)
-        throw new ControlError('conflict', `${upstream} has ${name} already; its weight and state can be changed`);
-      // What was removed by hand comes back as the config has it.
-      return before?.removed === true && before.added === undefined && weight === 1
-        ? null
-        : { added, until: this.#until(ttl) };
-    });
+    await this.#change(
+      upstream,
+      name,
+      `add ${name}${shown({ weight, backup, maxConnections, ttl })}`,
+      who,
+      (before, where) => {
+        if (where.inForce)
+          throw new ControlError('conflict', `${upstream} has ${name} already; its weight and state can be changed`);
+        // What was removed by hand comes back as the config has it.
+        if (plain && where.configured) return before.without(upstream, name);
+        return before.with({ upstream, origin: name, kind: 'added', options, until: this.#until(ttl) });
+      },
+    );
     return this.#origin(upstream, name);
   }
 
@@ -127,38 +129,46 @@ export class Operator implements Control {
     ttl: number | undefined,
     who: Who,
   ): Promise<OriginView> {
+    const one = { upstream, origin, until: this.#until(ttl) };
     const what = [...(state === undefined ? [] : [state]), ...(weight === undefined ? [] : [`weight ${weight}`])];
-    await this.#change(upstream, origin, `set ${origin} ${what.join(', ')}`, who, (before, there) => {
-      if (!there) throw this.#unknown(upstream, origin);
-      const drained = state === undefined ? before?.drained === true : state === 'draining';
-      const share = weight ?? before?.weight;
-      // Back to what the config says.
-      if (!drained && share === undefined && before?.added === undefined) return null;
-      return {
-        ...(before?.added === undefined ? {} : { added: before.added }),
-        ...(drained ? { drained } : {}),
-        ...(share === undefined ? {} : { weight: share }),
-        until: ttl === undefined && before !== undefined ? before.until : this.#until(ttl),
-      };
-    });
+    await this.#change(
+      upstream,
+      origin,
+      `set ${origin} ${what.join(', ')}${shown({ ttl })}`,
+      who,
+      (before, { inForce }) => {
+        if (!inForce) throw this.#unknown(upstream, origin);
+        let after = before;
+        if (state === 'draining') after = after.with({ ...one, kind: 'drained' });
+        if (state === 'up') after = after.without(upstream, origin, 'drained');
+        if (weight !== undefined) after = after.with({ ...one, kind: 'weight', weight });
+        return after;
+      },
+    );
     return this.#origin(upstream, origin);
   }
 
   async removeOrigin(upstream: string, origin: string, ttl: number | undefined, who: Who): Promise<void> {
-    await this.#change(upstream, origin, `remove ${origin}`, who, (before, there) => {
-      if (!there) throw this.#unknown(upstream, origin);
+    await this.#change(upstream, origin, `remove ${origin}${shown({ ttl })}`, who, (before, where) => {
+      if (!where.inForce) throw this.#unknown(upstream, origin);
       // What came by hand only goes without a trace.
-      return before?.added === undefined ? { removed: true, until: this.#until(ttl) } : null;
+      if (!where.configured) return before.without(upstream, origin);
+      return before.with({ upstream, origin, kind: 'removed', until: this.#until(ttl) });
     });
   }
 
   async reload(text: string | undefined, who: Who): Promise<PlanView> {
     const config = text === undefined ? await this.#read() : await this.#parse(text);
     try {
-      const before = this.#sluice.config;
+      const ending = this.#ending();
       const changes = await this.#sluice.reload(config);
-      this.#sluice.say('info', 'audit', `${who}: reload, ${changes.length} changes`);
-      return { changes: changes.map((change) => ({ ...change, connections: this.#ending(change, before) })) };
+      const count = `${changes.length} change${changes.length === 1 ? '' : 's'}`;
+      this.#sluice.say(
+        'info',
+        'audit',
+        `${who}: reload${text === undefined ? '' : ' with a config that was sent'}, ${count}`,
+      );
+      return { changes: changes.map((change) => ({ ...change, connections: ending(change) })) };
     } catch (error) {
       throw refusal(error);
     }
@@ -167,7 +177,8 @@ export class Operator implements Control {
   async plan(text: string): Promise<PlanView> {
     const { config } = this.#sluice;
     const changes = plan(config, this.#sluice.preview(await this.#parse(text)));
-    return { changes: changes.map((change) => ({ ...change, connections: this.#ending(change, config) })) };
+    const ending = this.#ending();
+    return { changes: changes.map((change) => ({ ...change, connections: ending(change) })) };
   }
 
   async waiting(upstream: string, most: number): Promise<WaitingView[]> {
@@ -176,8 +187,8 @@ export class Operator implements Control {
     const list = await this.#sluice.queue(upstream, most);
     return list.map(({ since, deadline, ...request }) => ({
       ...request,
-      waited: Math.max(0, now - since),
-      left: Math.max(0, deadline - now),
+      waited: span(now - since),
+      left: span(deadline - now),
     }));
   }
 
@@ -219,20 +230,20 @@ export class Operator implements Control {
     return Promise.resolve(showMetrics(figuresOf(this.#sluice, this.#version, this.#clock)));
   }
 
-  /** Lays one change over the config. `decide` gets what operators have said of the origin, and whether it is in force. */
+  /** Lays one change over the config. `decide` gets what operators have changed, and where the origin is. */
   async #change(
     upstream: string,
     origin: string,
     what: string,
     who: Who,
-    decide: (before: Override | undefined, there: boolean) => Omit<Override, 'upstream' | 'origin'> | null,
+    decide: (before: Overrides, where: { readonly inForce: boolean; readonly configured: boolean }) => Overrides,
   ): Promise<void> {
     try {
-      await this.#sluice.override((overrides) => {
+      await this.#sluice.override((before, below) => {
         this.#known(upstream);
-        const there = this.#find(upstream, origin) !== undefined;
-        const made = decide(overrides.get(upstream, origin), there);
-        return made === null ? overrides.without(upstream, origin) : overrides.with({ upstream, origin, ...made });
+        const inForce = this.#find(upstream, origin) !== undefined;
+        const configured = below.upstreams[upstream].origins.some(({ address }) => originName(address) === origin);
+        return decide(before, { inForce, configured });
       });
     } catch (error) {
       throw refusal(error);
@@ -308,18 +319,35 @@ export class Operator implements Control {
     return accepted(await loadText(text), () => {});
   }
 
-  /** Open connections that a change ends, once they have drained. */
-  #ending({ action, what, name }: Change, before: Config): number | null {
-    if (action !== 'remove') return 0;
-    const { shared } = this.#sluice;
-    if (what === 'listener') {
-      const index = before.listen.findIndex((one) => one.name === name);
-      return index < 0 ? null : shared.listener(index).sum(METER.held);
-    }
-    const [upstream, origin] = name.split(' ');
-    const gone = shared.origins.get(upstream)?.filter((one) => what === 'upstream' || one.name === origin) ?? [];
-    return gone.reduce((sum, { board }) => sum + board.sum(METER.connections), 0);
+  /** For a change to what is in force now: how many open connections end because of it, once they have drained. */
+  #ending(): (change: Change) => number | null {
+    const { shared, config } = this.#sluice;
+    const listeners = new Map(config.listen.map(({ name }, index) => [name, shared.listener(index).sum(METER.held)]));
+    const origins = [...shared.origins].flatMap(([upstream, list]) =>
+      list.map(({ name, board }) => ({ upstream, name: `${upstream} ${name}`, open: board.sum(METER.connections) })),
+    );
+    return ({ action, what, name }) => {
+      if (action !== 'remove') return 0;
+      if (what === 'listener') return listeners.get(name) ?? null;
+      const gone = origins.filter((one) => (what === 'upstream' ? one.upstream : one.name) === name);
+      return gone.reduce((sum, { open }) => sum + open, 0);
+    };
   }
+}
+
+/** ` weight 2, backup`: what was asked for beside the origin, for the audit. */
+function shown(asked: Readonly<Record<string, number | boolean | undefined>>): string {
+  const words = Object.entries(asked).flatMap(([name, value]) => {
+    if (value === undefined || value === false) return [];
+    if (value === true) return [name];
+    return [name === 'ttl' ? `for ${String(value)} ms` : `${name} ${String(value)}`];
+  });
+  return words.length === 0 ? '' : `, ${words.join(', ')}`;
+}
+
+/** Milliseconds with three decimals; clocks of threads may differ by a little. */
+function span(ms: number): number {
+  return Math.max(0, Math.round(ms * 1000) / 1000);
 }
 
 function accepted(checked: Checked, refused: (told: string) => void): Config {

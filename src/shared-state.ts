@@ -21,6 +21,8 @@ export class SharedState {
   readonly bells: SharedArrayBuffer;
   readonly #bells: Bells;
   #config: Config;
+  /** What listeners that are gone have counted, by thread: a sum over all listeners must never become less. */
+  readonly #gone: readonly Float64Array[];
   /** Every upstream's origins. */
   origins: ReadonlyMap<string, readonly Origin[]> = new Map();
 
@@ -32,6 +34,7 @@ export class SharedState {
     this.bells = bellMemory(threads + 1);
     this.#bells = new Bells(this.bells, threads);
     this.#config = config;
+    this.#gone = Array.from({ length: threads }, () => new Float64Array(new Board().meter.length));
   }
 
   /** The boards in force. */
@@ -46,6 +49,9 @@ export class SharedState {
 
   /** Another config is in force. */
   use(config: Config, boards: BoardMap): void {
+    for (const [key, memory] of this.boards) {
+      if (key.startsWith('listener ') && !boards.has(key)) this.#keep(new Board(memory, this.#row));
+    }
     this.#book.use(boards);
     this.#config = config;
     const before = new Map([...this.origins.values()].flat().map((one) => [one.board.memory, one]));
@@ -89,12 +95,14 @@ export class SharedState {
     );
   }
 
-  /** A number of all listeners by thread: connections (`METER.held`) or requests. */
-  ofListeners(slot: number): number[] {
-    return this.#byThread(
-      this.#config.listen.map((_, index) => this.listener(index)),
-      slot,
-    );
+  /** Open connections of all listeners by thread. */
+  connections(): number[] {
+    return this.#ofListeners(METER.held);
+  }
+
+  /** A counter of all listeners that there are or have been, by thread. */
+  counted(slot: number): number[] {
+    return this.#ofListeners(slot).map((count, thread) => count + this.#gone[thread][slot]);
   }
 
   /** Gives back what a thread that has died had taken. */
@@ -121,6 +129,20 @@ export class SharedState {
     for (let thread = 0; thread < this.#threads; thread++) {
       callThread(board, thread);
       this.#bells.ring(thread);
+    }
+  }
+
+  #ofListeners(slot: number): number[] {
+    return this.#byThread(
+      this.#config.listen.map((_, index) => this.listener(index)),
+      slot,
+    );
+  }
+
+  /** Remembers what a listener has counted before its board is let go. */
+  #keep(board: Board): void {
+    for (const [thread, sums] of this.#gone.entries()) {
+      for (const [slot, count] of board.row(thread).entries()) sums[slot] += count;
     }
   }
 

@@ -186,7 +186,7 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
-      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.afterReload(), true));
+      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.at(this.#clock.wall()).afterReload(), true));
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -200,10 +200,13 @@ export class Sluice {
 
   /**
    * Lays an operator's changes over the config, in all threads. Like a reload it does all or nothing, and waits for its
-   * turn; `change` is called when that has come, and may throw.
+   * turn; `change` is called when that has come, with what operators have said and what lies below it, and may throw.
    */
-  override(change: (overrides: Overrides) => Overrides): Promise<Change[]> {
-    return this.#inTurn(() => this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()))));
+  override(change: (overrides: Overrides, below: Config) => Overrides): Promise<Change[]> {
+    return this.#inTurn(() => {
+      const below = this.#discovery.expand(this.#given, this.#config);
+      return this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()), below));
+    });
   }
 
   /** The requests that wait for an upstream, longest wait first. */

@@ -13,7 +13,7 @@ import { isLocal, type AdminOptions } from './options.ts';
 import { Refusal, type ProblemCode } from './problem.ts';
 import { hostProblem, paramsOf } from './request.ts';
 import { route, WrongMethod } from './router.ts';
-import { bind } from './socket.ts';
+import { allow, bind } from './socket.ts';
 import { readToken, TokenCheck } from './token.ts';
 import { Turns } from './turns.ts';
 
@@ -62,14 +62,22 @@ export class AdminServer {
   }
 
   /**
-   * Reads the token's file again, for other options of the same address; what comes back goes over to them. Rejects when
-   * the file has no token.
+   * Reads what other options of the same address need: the token's file, which may hold another one now. Rejects when that
+   * has no token.
+   *
+   * @returns goes over to them
    */
   async prepare(options: AdminOptions): Promise<() => void> {
     const token = await readToken(options);
     return () => {
+      const before = this.#options.address;
       this.#options = options;
       this.#setToken(token);
+      try {
+        allow(options.address, before);
+      } catch (error) {
+        this.#tools.say('error', 'admin-mode', `the socket keeps its mode: ${(error as Error).message}`);
+      }
     };
   }
 

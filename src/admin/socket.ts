@@ -19,6 +19,12 @@ export async function bind(server: Server, address: ListenAddress): Promise<void
   chmodSync(path, mode);
 }
 
+/** Gives a bound unix socket the mode of `address`, if it is another than `before`. Throws the system's error. */
+export function allow(address: ListenAddress, before: ListenAddress): void {
+  if (address.kind !== 'unix' || before.kind !== 'unix' || address.mode === before.mode) return;
+  chmodSync(address.path, address.mode);
+}
+
 /** Sets the umask and answers for the one before, in the main thread; others cannot. */
 function umask(mask: number): number {
   try {

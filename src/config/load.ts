@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { check, problemAt, type Checked } from './check.ts';
@@ -7,6 +7,7 @@ import { nearest } from './nearest.ts';
 import type { Source } from './place.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import type { Reading } from './reading.ts';
+import { readWhole, type Whole } from './whole.ts';
 import { runScript } from './script-run.ts';
 import { placesInScript } from './script.ts';
 
@@ -24,19 +25,21 @@ export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'yaml',
  */
 export async function load(file: string): Promise<Checked> {
   const end = extname(file);
-  let text: string;
-  let changed: number;
+  let read: Whole;
   try {
     const status = await stat(file);
     if (status.isDirectory()) {
       const found = await findConfig(file);
       return typeof found === 'string' ? await load(found) : found;
     }
-    changed = status.mtimeMs;
-    text = await readFile(file, 'utf8');
+    // A named pipe would keep whoever reads it waiting for ever.
+    if (!status.isFile()) return failed(problem('config/unreadable', 'it is no file', file));
+    read = await readWhole(file);
   } catch (error) {
     return failed(await fileProblem(file, error as NodeJS.ErrnoException));
   }
+  if ('message' in read) return failed(problem('config/unreadable', read.message, file));
+  const { text, changed } = read;
   if (SCRIPTS.includes(end)) return loadScript(file, text, changed);
   if (YAML.includes(end)) return checkReading(file, text, (await import('./yaml.ts')).readYaml);
   if (end === '.json') return checkReading(file, text, readJson);

@@ -3,7 +3,7 @@ import type { UpstreamConfig } from '../config/config.ts';
 import type { Board } from '../core/board.ts';
 import { HISTOGRAM, METER, quantile, RETRY_REASONS } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
-import type { Override } from './overrides.ts';
+import type { Said } from './overrides.ts';
 import type { OriginView, UpstreamView } from './views.ts';
 
 /** Wall and clock time of one moment, to tell one by the other. */
@@ -17,7 +17,7 @@ export interface OriginFacts {
   readonly source: OriginView['source'];
   readonly reason: { readonly why: string; readonly at: number } | undefined;
   readonly check: OriginView['check'];
-  readonly override: Override | undefined;
+  readonly override: Said | undefined;
   /** The weight in force. */
   readonly weight: number;
   /** Wall time of the proxy's start. */
@@ -94,7 +94,7 @@ function latencyOf(board: Board): OriginView['latency'] {
   return { p50: quantile(counts, 0.5), p90: quantile(counts, 0.9), p99: quantile(counts, 0.99) };
 }
 
-function overrideView(override: Override | undefined): OriginView['override'] {
+function overrideView(override: Said | undefined): OriginView['override'] {
   if (override === undefined) return null;
   const { drained, weight, added, until } = override;
   return {

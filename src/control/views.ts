@@ -95,7 +95,7 @@ export const originView = z
     latency,
     /** The active check's last word; `null` without one. */
     check: z.strictObject({ healthy: z.boolean(), detail: z.string(), at: time }).nullable(),
-    /** What an operator changed, until when: a time, or `reload`; `null` when nothing. */
+    /** What an operator changed, and when the first of it ends: a time, or `reload`; `null` when nothing. */
     override: z
       .strictObject({
         state: z.enum(['draining']).optional(),

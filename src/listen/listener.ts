@@ -76,6 +76,8 @@ export class Listener implements ConnectionHost {
   readonly wheel: Wheel;
   readonly date: DateLine;
   draining = false;
+  /** Nobody may finish any more, whoever comes in while the system's queue is emptied included. */
+  #cut = false;
   #options: ListenerOptions;
   readonly #app: ListenerApp;
   /** What the listener's threads share. */
@@ -183,12 +185,14 @@ export class Listener implements ConnectionHost {
     for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
     this.#unbound.resolve();
+    if (this.#cut) this.abort();
     for (const connection of [...this.#connections]) connection.drain();
     if (this.#connections.size > 0) await this.#empty.promise;
   }
 
   /** Cuts what is left; returns how many connections that were. */
   abort(): number {
+    this.#cut = true;
     const left = [...this.#connections];
     for (const connection of left) connection.abort();
     return left.length;

@@ -1,6 +1,7 @@
 import type { RecordView } from '../control/views.ts';
 import type { Clock } from '../core/clock.ts';
 import { errors } from '../core/errors.ts';
+import { shownTarget } from '../core/target.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { Ring } from './ring.ts';
 
@@ -95,7 +96,7 @@ function recordOf(exchange: Exchange, why: RecordView['why'], clock: Clock): Rec
     why,
     method: own(request.method, MOST.method),
     host: request.fields.text === '' ? '' : own(request.authority, MOST.host),
-    target: own(withoutSecrets(request.target), MOST.target),
+    target: own(shownTarget(request.target), MOST.target),
     client: own(exchange.remote, MOST.client),
     listener: front.client.listener,
     route: own(exchange.route, MOST.name),
@@ -111,13 +112,6 @@ function recordOf(exchange: Exchange, why: RecordView['why'], clock: Clock): Rec
     total: Math.max(0, round(total)),
     ledger: (exchange.trail ?? []).map((line) => own(line, MOST.detail)),
   };
-}
-
-/** A path, and that there was a query; without the name and password that an absolute form may carry. */
-function withoutSecrets(target: string): string {
-  const mark = target.indexOf('?');
-  const path = mark < 0 ? target : `${target.slice(0, mark)}?…`;
-  return path.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
 }
 
 /** A copy, cut to length: what is cut out of a head keeps all of the head in memory. */

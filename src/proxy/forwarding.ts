@@ -2,6 +2,7 @@ import type { Answer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
+import { shownTarget } from '../core/target.ts';
 import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
 import { isIdempotent } from '../upstream/retry.ts';
@@ -118,7 +119,7 @@ export class Forwarding implements Applicant, Carrier {
 
   show(): ReturnType<Waiter['show']> {
     const { id, request, remote } = this.#exchange;
-    return { id, method: request.method, host: request.host, target: request.target, client: remote };
+    return { id, method: request.method, host: request.host, target: shownTarget(request.target), client: remote };
   }
 
   expired(): void {

@@ -65,7 +65,7 @@ test('a reload that fails leaves the names of what is in force resolved, and the
   await assert.rejects(sluice.reload(wrong), { code: 'EADDRINUSE' });
   // Anything that puts the config in force anew: it must not find its names forgotten.
   await sluice.override((overrides) =>
-    overrides.with({ upstream: 'app', origin: '127.0.0.9:1', removed: true, until: null }),
+    overrides.with({ kind: 'removed', upstream: 'app', origin: '127.0.0.9:1', until: null }),
   );
   assert.deepEqual(origins(), ['127.0.0.2:81']);
   dns.host('app.example', ['127.0.0.3'], 0);

@@ -32,7 +32,7 @@ describe('two threads', () => {
     const proxy = await stand(t, [app.url, other.url], { eject: { failures: 20 } }, top);
     // Each of them alone would need twice as many.
     assert.equal(await askUntilDown(proxy, app), 20);
-    const byThread = proxy.sluice.shared.ofListeners(6);
+    const byThread = proxy.sluice.shared.counted(6);
     assert.ok(Math.min(...byThread) > 0, `both have served: ${byThread}`);
     assert.deepEqual(new Set(await proxy.asks(10)), new Set([other.name]));
     await eventually(() => proxy.lines.length > 0, 'the line');

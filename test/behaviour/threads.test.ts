@@ -5,7 +5,6 @@ import { Agent, createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import test, { describe, type TestContext } from 'node:test';
 import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
-import { METER } from '../../src/core/meter.ts';
 import { Sluice } from '../../src/sluice.ts';
 import type { Fleet } from '../../src/threads/fleet.ts';
 import { eventually } from '../support/scripted.ts';
@@ -152,7 +151,7 @@ describe('threads', () => {
       () => `${turnedAway} turned away`,
     );
     for (const socket of sockets) socket.destroy();
-    await eventually(() => Math.max(...sluice.shared.ofListeners(METER.held)) === 0, 'all to be gone');
+    await eventually(() => Math.max(...sluice.shared.connections()) === 0, 'all to be gone');
     assert.equal(await ask(base), 200);
   });
 
@@ -166,7 +165,7 @@ describe('threads', () => {
     const { base, sluice } = await running(t, config('off'));
     const { port } = new URL(base);
     const open = (count: number): Socket[] => Array.from({ length: count }, () => connect(Number(port), '127.0.0.1'));
-    const connections = (): number => sluice.shared.ofListeners(METER.held).reduce((sum, one) => sum + one, 0);
+    const connections = (): number => sluice.shared.connections().reduce((sum, one) => sum + one, 0);
     const early = open(6);
     await eventually(() => connections() === 6, 'six to be there');
     await sluice.reload(checked(config(10)));
@@ -237,6 +236,21 @@ describe('threads', () => {
     assert.ok(answers.filter((answer) => answer === 200).length > 0, answers.join(' '));
     assert.equal(inFlight(), 0);
     assert.equal(sluice.shared.waiting('app'), 0);
+  });
+
+  test('closing at once cuts those who come in at the last moment, too', async (t) => {
+    // Whoever comes waits for an origin that does not come back.
+    const { base, sluice } = await running(t, { listen, threads: 2, upstreams: { app: { origins: '127.0.0.1:1' } } });
+    let over = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!over) await Promise.race([ask(base), new Promise((resolve) => setTimeout(resolve, 2))]);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = performance.now();
+    await sluice.close(0);
+    over = true;
+    await Promise.all(clients);
+    assert.ok(performance.now() - before < 10_000, 'nobody is waited for');
   });
 
   test('a reload reaches every thread, and a wrong address changes none', async (t) => {
