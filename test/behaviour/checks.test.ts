@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { moody, stand } from '../support/moody.ts';
+import { manualClock } from '../support/clock.ts';
 import { dnsServer } from '../support/dns-server.ts';
 import { eventually, sleep } from '../support/scripted.ts';
 
@@ -68,7 +69,7 @@ test('another check begins anew: what the old one had taken out stays out until 
   app.check = 500;
   const proxy = await stand(t, [app.url, other.url], { check });
   await eventually(() => proxy.origin(app).state === 'down', 'the check to fail');
-  await proxy.reload({ check: { ...check, path: '/404' } });
+  await proxy.reload({ check: { ...check, path: '/check2' } });
   await sleep(300);
   assert.equal(await proxy.ask(), other.name);
   await proxy.reload({ check: 'tcp' });
@@ -123,5 +124,34 @@ test('origins of a name are probed by address, each on its own', { skip: process
   assert.equal(
     proxy.lines[2],
     `origin-down app 127.0.0.3:${app.self.port}: first check failed: cannot connect: connection refused`,
+  );
+});
+
+test('thousands of turns leave nothing behind', { timeout: 60_000 }, async (t) => {
+  const clock = manualClock();
+  const app = await moody(t);
+  await app.self.refuse();
+  const proxy = await stand(t, app.url, { check: { type: 'tcp', interval: '1s', timeout: '900ms', rise: 1, fall: 1 } }, {}, { clock });
+  const origin = proxy.origin(app);
+  /** Lets one probe run, on real sockets, and answers when the origin has turned. */
+  const turn = async (state: 'up' | 'down'): Promise<void> => {
+    for (; origin.state !== state; await new Promise(setImmediate)) clock.advance(100);
+  };
+  const cycle = async (): Promise<void> => {
+    await app.self.refuse();
+    await turn('down');
+    await app.self.listen();
+    await turn('up');
+  };
+  await app.self.listen();
+  for (let i = 0; i < 50; i++) await cycle();
+  const [timers, handles] = [clock.waiting, process.getActiveResourcesInfo().length];
+  for (let i = 0; i < 1000; i++) await cycle();
+  assert.equal(proxy.lines.length, 2100);
+  assert.equal(await proxy.ejections(app), 1050);
+  assert.ok(Math.abs(clock.waiting - timers) <= 3, `${timers} timers, then ${clock.waiting}`);
+  await eventually(
+    () => Math.abs(process.getActiveResourcesInfo().length - handles) <= 5,
+    () => `${handles} handles, then ${process.getActiveResourcesInfo().length}`,
   );
 });

@@ -31,7 +31,7 @@ export interface Moody {
 export async function moody(t: TestContext, mood: Mood = 200): Promise<Moody> {
   const held: ((status: number) => void)[] = [];
   const answer = async (peer: Peer, request: Message): Promise<void> => {
-    const checking = request.target === '/check';
+    const checking = request.target.startsWith('/check');
     if (checking) one.checked++;
     else one.asked++;
     // A request may bring its own mood along: `/200`, `/hold`.
