@@ -186,7 +186,9 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
-      const changes = await this.#resolved(config, () => this.#apply(config, this.#overrides.at(this.#clock.wall()).afterReload(), true));
+      const changes = await this.#resolved(config, () =>
+        this.#apply(config, this.#overrides.at(this.#clock.wall()).afterReload(), true),
+      );
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');

@@ -71,6 +71,13 @@ function numberOption(
     .meta({ shownDefault: fallback, unit, wanted, ...bounds });
 }
 
+/** What a kind's options are written like. Of none at all zod says that no key is allowed, not even those beside them. */
+export type Written<Options extends z.ZodType> = keyof z.input<Options> extends never
+  ? unknown
+  : string extends keyof z.input<Options>
+    ? unknown
+    : z.input<Options>;
+
 /** One value or a list of them; the output is a list. */
 export function oneOrMany<Output, Input>(
   schema: z.ZodType<Output, Input>,

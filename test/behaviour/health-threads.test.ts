@@ -56,7 +56,10 @@ describe('two threads', () => {
     await eventually(() => proxy.origin(app).state === 'up', 'the second rest to end');
     assert.equal(await proxy.ask(), app.name);
     assert.deepEqual(new Set(await proxy.asks(10)), new Set([app.name]));
-    await eventually(() => proxy.lines.length === 5, () => proxy.lines.join('\n'));
+    await eventually(
+      () => proxy.lines.length === 5,
+      () => proxy.lines.join('\n'),
+    );
     assert.deepEqual(proxy.of(app).slice(2), [
       'down: answered 503 when it was tried',
       'up: may be tried again',

@@ -75,3 +75,6 @@ defineConfig(made);
 defineConfig({ upstreams: { app: { origins: [3000], check: 'healthz' } } });
 // @ts-expect-error tcp asks for no path.
 defineConfig({ upstreams: { app: { origins: [3000], check: { type: 'tcp', path: '/' } } } });
+defineConfig({
+  upstreams: { app: { origins: [3000], check: { type: 'tcp', interval: '1s' }, balance: { name: 'least-busy' } } },
+});
