@@ -1,7 +1,7 @@
 import type { Config } from './config/config.ts';
 import { BoardBook, boardKeys, type BoardMap } from './control/boards.ts';
 import { bellMemory, Bells } from './core/bells.ts';
-import { Board } from './core/board.ts';
+import { Board, type BoardMemory } from './core/board.ts';
 import { METER } from './core/meter.ts';
 import { forgetSlots, Origin } from './core/origin.ts';
 import { forgetTally } from './core/tally.ts';
@@ -37,6 +37,9 @@ export class SharedState {
     this.#gone = Array.from({ length: threads }, () => new Float64Array(new Board().meter.length));
   }
 
+  /** Boards of what a reload took out, until nobody holds anything of it: a thread that dies gives back there as well. */
+  #leaving: (readonly [key: string, memory: BoardMemory])[] = [];
+
   /** The boards in force. */
   get boards(): BoardMap {
     return this.#book.boards;
@@ -49,8 +52,11 @@ export class SharedState {
 
   /** Another config is in force. */
   use(config: Config, boards: BoardMap): void {
+    this.#leaving = this.#leaving.filter(([, memory]) => isHeld(new Board(memory)));
     for (const [key, memory] of this.boards) {
-      if (key.startsWith('listener ') && !boards.has(key)) this.#keep(new Board(memory, this.#row));
+      if (boards.has(key)) continue;
+      if (key.startsWith('listener ')) this.#keep(new Board(memory, this.#row));
+      if (!key.startsWith('tally ')) this.#leaving.push([key, memory]);
     }
     this.#book.use(boards);
     this.#config = config;
@@ -107,7 +113,7 @@ export class SharedState {
 
   /** Gives back what a thread that has died had taken. */
   giveBack(thread: number): void {
-    for (const [key, memory] of this.boards) {
+    for (const [key, memory] of [...this.boards, ...this.#leaving]) {
       if (key.startsWith('tally ')) {
         forgetTally(memory, thread);
         continue;
@@ -155,4 +161,9 @@ export class SharedState {
   #board(key: string): Board {
     return new Board(this.boards.get(key), this.#row);
   }
+}
+
+/** Whether a thread still has something that it would have to give back. */
+function isHeld(board: Board): boolean {
+  return board.sum(METER.held) > 0 || board.sum(METER.waiting) > 0;
 }

@@ -5,9 +5,13 @@ import { explain } from './explain.ts';
 
 /** Reads the config again on SIGHUP, and with `watching` whenever its file changes. A wrong one changes nothing. */
 export async function reloadOn(sluice: Sluice, file: string, watching: boolean): Promise<void> {
+  // One after the other, or what was read first could be put in force last.
+  let turn = Promise.resolve();
   const again = (why: string): void => {
-    sluice.say('info', 'reload', `${why}: reading ${file}`);
-    reload(sluice, file).catch((error: unknown) => sluice.report(error));
+    turn = turn.then(async () => {
+      sluice.say('info', 'reload', `${why}: reading ${file}`);
+      await reload(sluice, file).catch((error: unknown) => sluice.report(error));
+    });
   };
   if (process.platform !== 'win32') process.on('SIGHUP', () => again('SIGHUP'));
   if (!watching) return;

@@ -10,6 +10,8 @@ import { RemotePlane, ThreadGone } from './remote.ts';
 
 /** Milliseconds before a thread that died is started again: at once, then longer each time if it keeps dying. */
 const AGAIN = { first: 100, most: 10_000 };
+/** How often threads are asked for a sign of life, in milliseconds: one that hangs is noticed though nobody wants anything of it. */
+const PULSE = 5000;
 /** Milliseconds a thread has to live for its death not to count as "again". */
 const WELL = 60_000;
 
@@ -56,6 +58,7 @@ export class Fleet implements Plane {
   #places: Places;
   #prepared: Prepared | null = null;
   #opened = false;
+  #pulse: (() => void) | null = null;
   #closing = false;
 
   constructor(options: FleetOptions) {
@@ -92,6 +95,7 @@ export class Fleet implements Plane {
       throw error;
     }
     this.#opened = true;
+    this.#pulse = this.#options.clock.every(PULSE, () => void this.waiting('', 0));
     for (const [thread, seat] of this.#seats.entries()) {
       if (seat.state === 'starting') seat.state = 'serving';
       else void this.#replace(this.#options.places[thread]);
@@ -145,6 +149,7 @@ export class Fleet implements Plane {
 
   async close(grace: number): Promise<void> {
     this.#closing = true;
+    this.#pulse?.();
     for (const seat of this.#seats) if (seat.state === 'serving') seat.state = 'draining';
     await Promise.all(this.#seats.map(({ plane }) => plane.close(grace)));
   }
