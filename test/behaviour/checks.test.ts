@@ -15,10 +15,10 @@ for (const threads of [1, 2]) {
       const app = await moody(t);
       app.check = 'hang';
       const proxy = await stand(t, app.url, { check: { ...block, timeout: '100ms' } }, { threads });
-      assert.deepEqual(
-        await proxy.view(app).then(({ state, reason }) => [state, reason]),
-        ['down', 'waits for its first check'],
-      );
+      assert.deepEqual(await proxy.view(app).then(({ state, reason }) => [state, reason]), [
+        'down',
+        'waits for its first check',
+      ]);
       const waiting = [proxy.ask(), proxy.ask(), proxy.ask()];
       await eventually(() => proxy.lines.length === 1, 'the first check to fail');
       await eventually(() => proxy.sluice.shared.waiting('app') === 3, 'the requests to wait');
@@ -104,7 +104,10 @@ test('origins of a name are probed by address, each on its own', { skip: process
     { resolver: { servers: dns.address, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4' } },
   );
   const [first, second] = [`127.0.0.1:${app.self.port}`, `127.0.0.2:${app.self.port}`];
-  await eventually(() => proxy.lines.length === 2, () => proxy.lines.join('\n'));
+  await eventually(
+    () => proxy.lines.length === 2,
+    () => proxy.lines.join('\n'),
+  );
   assert.deepEqual(proxy.lines.toSorted(), [
     `origin-down app ${second}: first check failed: cannot connect: connection refused`,
     `origin-up app ${first}: first check passed: status 200`,
@@ -131,7 +134,13 @@ test('thousands of turns leave nothing behind', { timeout: 60_000 }, async (t) =
   const clock = manualClock();
   const app = await moody(t);
   await app.self.refuse();
-  const proxy = await stand(t, app.url, { check: { type: 'tcp', interval: '1s', timeout: '900ms', rise: 1, fall: 1 } }, {}, { clock });
+  const proxy = await stand(
+    t,
+    app.url,
+    { check: { type: 'tcp', interval: '1s', timeout: '900ms', rise: 1, fall: 1 } },
+    {},
+    { clock },
+  );
   const origin = proxy.origin(app);
   /** Lets one probe run, on real sockets, and answers when the origin has turned. */
   const turn = async (state: 'up' | 'down'): Promise<void> => {
