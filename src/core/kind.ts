@@ -89,3 +89,9 @@ export function withoutDefault<Option extends z.ZodType>(option: Option): z.ZodO
 }
 
 type Bare<Option> = Option extends z.ZodDefault<infer Inner extends z.ZodType> ? Inner : Option;
+
+/**
+ * What may be written for the options of a plug-in beside its name. An object without options is `Record<string, never>` to
+ * zod, and beside one of these nothing else may stand.
+ */
+export type OwnInput<Options extends z.ZodObject> = string extends keyof z.input<Options> ? unknown : z.input<Options>;
