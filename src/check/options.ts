@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, duration, withoutDefault, type Written } from '../core/kind.ts';
+import { count, duration, type OwnInput, withoutDefault } from '../core/kind.ts';
 import type { CheckKind } from './check.ts';
 import { checks, type CheckName } from './index.ts';
 
@@ -43,7 +43,7 @@ const common = {
 type Kinds = (typeof checks)[number];
 type CommonInput = z.input<z.ZodObject<typeof common>>;
 type ByType<One> = One extends { name: infer Name; options: infer Options extends z.ZodObject }
-  ? Name | ({ readonly type: Name } & CommonInput & Written<Options>)
+  ? Name | ({ readonly type: Name } & CommonInput & OwnInput<Options>)
   : never;
 
 /** A kind's name, a path, or a kind with options. */

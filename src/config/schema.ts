@@ -3,7 +3,7 @@ import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
 import { codecs } from '../codec/index.ts';
-import { oneOrMany, type Written } from '../core/kind.ts';
+import { oneOrMany, type OwnInput } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
   clientKeepAliveSchema,
@@ -26,7 +26,7 @@ export const schemes: readonly string[] = codecs
 
 type BalancerKinds = (typeof balancers)[number];
 type ByName<Kind> = Kind extends { name: infer Name; options: infer Options extends z.ZodObject }
-  ? Name | ({ readonly name: Name } & Written<Options>)
+  ? Name | ({ readonly name: Name } & OwnInput<Options>)
   : never;
 
 /** A policy's name, or its name with options. */

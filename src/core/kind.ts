@@ -71,13 +71,6 @@ function numberOption(
     .meta({ shownDefault: fallback, unit, wanted, ...bounds });
 }
 
-/** What a kind's options are written like. Of none at all zod says that no key is allowed, not even those beside them. */
-export type Written<Options extends z.ZodType> = keyof z.input<Options> extends never
-  ? unknown
-  : string extends keyof z.input<Options>
-    ? unknown
-    : z.input<Options>;
-
 /** One value or a list of them; the output is a list. */
 export function oneOrMany<Output, Input>(
   schema: z.ZodType<Output, Input>,
@@ -96,3 +89,9 @@ export function withoutDefault<Option extends z.ZodType>(option: Option): z.ZodO
 }
 
 type Bare<Option> = Option extends z.ZodDefault<infer Inner extends z.ZodType> ? Inner : Option;
+
+/**
+ * What may be written for the options of a plug-in beside its name. An object without options is `Record<string, never>` to
+ * zod, and beside one of these nothing else may stand.
+ */
+export type OwnInput<Options extends z.ZodObject> = string extends keyof z.input<Options> ? unknown : z.input<Options>;

@@ -120,6 +120,25 @@ describe('health', () => {
     assert.deepEqual(said, []);
   });
 
+  test('two threads that take out one of two each at the same moment take out neither', () => {
+    const { health, one, said, clock } = stage();
+    const other = origin('10.0.0.2');
+    health.update({ disableTime: { first: 1000, most: 30_000 }, eject: ejectSchema.parse({ most: 1 }) }, [one, other]);
+    const turn = one.turn.bind(one);
+    one.turn = (from, to) => {
+      // The other thread has seen both up, too, and is as far.
+      other.turn('up', 'down');
+      return turn(from, to);
+    };
+    for (let i = 0; i < 6; i++) health.answered(one, 503, clock.now());
+    assert.equal(one.state, 'up');
+    assert.deepEqual(said, []);
+    one.turn = turn;
+    other.state = 'up';
+    health.answered(one, 503, clock.now());
+    assert.deepEqual(said, ['down: answered 503, failure 7 in a row']);
+  });
+
   test('closed or forgotten, nothing wakes it', () => {
     for (const how of ['close', 'forget'] as const) {
       const { clock, health, one } = stage();

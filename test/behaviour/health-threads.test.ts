@@ -1,6 +1,7 @@
 /** Health is one for all threads: failures add up, and what one thread or the check finds out all know. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { METER } from '../../src/core/meter.ts';
 import { moody, stand, type Moody, type Stand } from '../support/moody.ts';
 import { eventually } from '../support/scripted.ts';
 
@@ -32,8 +33,8 @@ describe('two threads', () => {
     const proxy = await stand(t, [app.url, other.url], { eject: { failures: 20 } }, top);
     // Each of them alone would need twice as many.
     assert.equal(await askUntilDown(proxy, app), 20);
-    const byThread = proxy.sluice.shared.counted(6);
-    assert.ok(Math.min(...byThread) > 0, `both have served: ${byThread}`);
+    const byThread = proxy.sluice.shared.counted(METER.requests);
+    assert.ok(Math.min(...byThread) > 0, `both have served: ${byThread.join(' ')}`);
     assert.deepEqual(new Set(await proxy.asks(10)), new Set([other.name]));
     await eventually(() => proxy.lines.length > 0, 'the line');
     assert.deepEqual(proxy.lines, [`origin-down app ${app.name}: answered 503, failure 20 in a row`]);
@@ -110,8 +111,8 @@ describe('checks', () => {
     const waiting = Array.from({ length: 20 }, () => proxy.ask());
     await eventually(() => proxy.sluice.shared.waiting('app') === 20, 'all to wait');
     const board = proxy.sluice.shared.upstream('app');
-    const lists = [board.row(0)[3], board.row(1)[3]];
-    assert.ok(Math.min(...lists) > 0, `in both threads: ${lists}`);
+    const lists = [board.row(0)[METER.waiting], board.row(1)[METER.waiting]];
+    assert.ok(Math.min(...lists) > 0, `in both threads: ${lists.join(' ')}`);
     const view = await proxy.view(app);
     assert.deepEqual([view.state, view.check?.healthy, view.until], ['down', false, null]);
     assert.equal(view.reason, 'check failed 2 times: status 500, expected 200-399');
@@ -143,6 +144,24 @@ describe('maxInFlight', () => {
       one?.letGo();
     }
     assert.deepEqual(new Set(await Promise.all(asked)), new Set(all.map(({ name }) => name)));
+  });
+
+  test('a reload that sets it counts those that are there', async (t) => {
+    const app = await moody(t, 'hold');
+    const proxy = await stand(t, app.url, {}, top);
+    const old = [proxy.ask(), proxy.ask(), proxy.ask()];
+    await eventually(() => app.held === 3, 'three to be held');
+    await proxy.reload({ maxInFlight: 2 });
+    const next = proxy.ask();
+    await eventually(() => proxy.sluice.shared.waiting('app') === 1, 'the next to wait');
+    app.letGo();
+    await Promise.race(old);
+    assert.equal(proxy.sluice.shared.waiting('app'), 1, 'two are there still');
+    app.letGo();
+    await eventually(() => app.held === 2, 'the next to be there');
+    app.letGo();
+    app.letGo();
+    assert.deepEqual(new Set(await Promise.all([...old, next])), new Set([app.name]));
   });
 
   test('a slot that a dead thread had is there again', async (t) => {

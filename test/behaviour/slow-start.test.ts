@@ -36,7 +36,8 @@ describe('with a clock of our own', () => {
       weights.map((weight) => Math.round(weight * 10)),
       [2, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20],
     );
-    for (const [i, count] of seen.entries()) assert.ok(Math.abs(count - due[i]) <= 2, `${seen} for ${due}`);
+    for (const [i, count] of seen.entries())
+      assert.ok(Math.abs(count - due[i]) <= 2, `${seen.join(' ')} for ${due.join(' ')}`);
     clock.advance(10_000);
     assert.equal((await proxy.view(added)).effectiveWeight, 2);
     assert.equal((await proxy.view(old)).effectiveWeight, 1, 'the other one never ramped');

@@ -30,6 +30,10 @@ defineConfig({
   trustedProxies: ['loopback', '10.0.0.0/8'],
 });
 
+// A kind of check and a policy without options of their own.
+defineConfig({ upstreams: { app: { origins: [3000], check: { type: 'tcp', interval: '1s', fall: 2 } } } });
+defineConfig({ upstreams: { app: { origins: [3000], balance: { name: 'round-robin' } } } });
+
 // A route to an upstream that is not there.
 defineConfig({
   upstreams: { app: { origins: [3000] }, blog: { origins: [3001] } },
