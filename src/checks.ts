@@ -68,7 +68,7 @@ export class Checks {
       clock: this.#clock,
       gate: this.#gate,
       create: createCheck,
-      turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, `check: ${why}`),
+      turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, why),
       defect: this.#defect,
     });
   }
