@@ -4,6 +4,7 @@
  */
 import { check, type ConfigInput, showProblems, type Problem } from './config/index.ts';
 import type { Config } from './config/config.ts';
+import type { Control } from './control/control.ts';
 import type { Change } from './control/plan.ts';
 import { loadSpans, type SpanTracer } from './observe/spans.ts';
 import { type HookFunctions, makeHooks } from './proxy/hooks.ts';
@@ -13,7 +14,17 @@ import { Sluice } from './sluice.ts';
 export { defineConfig } from './config/index.ts';
 export type { BalanceInput, ConfigInput, Problem, RouteInput, UpstreamInput } from './config/index.ts';
 export type { HookAnswer, HookFields, HookFunctions, HookRequest, HookResponse } from './proxy/hooks.ts';
+export { ControlError, type Control, type NewOrigin, type OriginChange } from './control/control.ts';
 export type { Change } from './control/plan.ts';
+export type {
+  Explanation,
+  OriginView,
+  PlanView,
+  RecordView,
+  Status,
+  UpstreamView,
+  WaitingView,
+} from './control/views.ts';
 export type { RecordedSpan, SpanTracer } from './observe/spans.ts';
 export { SluiceError, type ErrorCode } from './core/errors.ts';
 
@@ -28,6 +39,11 @@ export interface RunningSluice extends AsyncDisposable {
    * @returns what was changed
    */
   reload(config: ConfigInput): Promise<Change[]>;
+  /**
+   * What operators have over HTTP, without HTTP: status, upstreams and origins, the queue, changes while it runs, plans,
+   * explanations, metrics. Refusals are `ControlError`s.
+   */
+  readonly control: Control;
   /** Opens log files anew, after a rotation has moved them. */
   reopenLogs(): void;
   /**
@@ -86,6 +102,7 @@ export async function createSluice<const Name extends string>(
     get addresses() {
       return sluice.addresses;
     },
+    control: sluice.operator,
     reload: async (next) => sluice.reload(checked(next)),
     reopenLogs: () => sluice.reopenLogs(),
     close: (grace) => sluice.close(grace),

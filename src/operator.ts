@@ -30,6 +30,9 @@ import { showMetrics } from './observe/metrics.ts';
 import type { Sluice, Source } from './sluice.ts';
 import { hasName, isOriginProblem, parseOrigin } from './upstream/origin-url.ts';
 
+/** Who asks when nobody says: the program that sluice is a library of. */
+const PROGRAM = 'program';
+
 /** The running proxy as operators see it and change it. */
 export class Operator implements Control {
   readonly #sluice: Sluice;
@@ -89,7 +92,7 @@ export class Operator implements Control {
     return Promise.resolve(views);
   }
 
-  async addOrigin(upstream: string, origin: NewOrigin, ttl: number | undefined, who: Who): Promise<OriginView> {
+  async addOrigin(upstream: string, origin: NewOrigin, ttl?: number, who: Who = PROGRAM): Promise<OriginView> {
     const { url, weight, backup, maxConnections } = origin;
     const address = parseOrigin(url, schemes);
     if (isOriginProblem(address)) throw new ControlError('invalid', `url: ${address.message}`);
@@ -126,8 +129,8 @@ export class Operator implements Control {
     upstream: string,
     origin: string,
     { state, weight }: OriginChange,
-    ttl: number | undefined,
-    who: Who,
+    ttl?: number,
+    who: Who = PROGRAM,
   ): Promise<OriginView> {
     const one = { upstream, origin, until: this.#until(ttl) };
     const what = [...(state === undefined ? [] : [state]), ...(weight === undefined ? [] : [`weight ${weight}`])];
@@ -148,7 +151,7 @@ export class Operator implements Control {
     return this.#origin(upstream, origin);
   }
 
-  async removeOrigin(upstream: string, origin: string, ttl: number | undefined, who: Who): Promise<void> {
+  async removeOrigin(upstream: string, origin: string, ttl?: number, who: Who = PROGRAM): Promise<void> {
     await this.#change(upstream, origin, `remove ${origin}${shown({ ttl })}`, who, (before, where) => {
       if (!where.inForce) throw this.#unknown(upstream, origin);
       // What came by hand only goes without a trace.
@@ -157,7 +160,7 @@ export class Operator implements Control {
     });
   }
 
-  async reload(text: string | undefined, who: Who): Promise<PlanView> {
+  async reload(text?: string, who: Who = PROGRAM): Promise<PlanView> {
     const config = text === undefined ? await this.#read() : await this.#parse(text);
     try {
       const ending = this.#ending();

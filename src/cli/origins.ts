@@ -99,7 +99,10 @@ function noteOf(origin: OriginView): string {
     source === 'config' ? '' : `from ${source}`,
     reason,
     rest === null ? '' : `until ${rest}`,
-    check === null ? '' : `check: ${check.healthy ? 'healthy' : 'failing'}, ${check.detail}`,
+    // The reason has it when it is why the origin is as it is.
+    check === null || reason.endsWith(check.detail)
+      ? ''
+      : `check: ${check.healthy ? 'healthy' : 'failing'}, ${check.detail}`,
     override === null ? '' : `changed by an operator${until(origin)}`,
   ]
     .filter((part) => part !== '')

@@ -29,7 +29,7 @@ export interface OriginChange {
   readonly weight?: number | undefined;
 }
 
-/** Who asks, for the audit line in the log: `token`, `socket`, with the peer's address. */
+/** Who asks, for the audit line in the log: `token`, `socket`, with the peer's address; default `program`. */
 export type Operator = string;
 
 /**
@@ -42,17 +42,17 @@ export interface Control {
   /** The config in force with everything filled in; secrets are replaced by `***`. */
   config(): Promise<Config>;
   upstreams(): Promise<UpstreamView[]>;
-  addOrigin(upstream: string, origin: NewOrigin, ttl: number | undefined, who: Operator): Promise<OriginView>;
+  addOrigin(upstream: string, origin: NewOrigin, ttl?: number, who?: Operator): Promise<OriginView>;
   changeOrigin(
     upstream: string,
     origin: string,
     change: OriginChange,
-    ttl: number | undefined,
-    who: Operator,
+    ttl?: number,
+    who?: Operator,
   ): Promise<OriginView>;
-  removeOrigin(upstream: string, origin: string, ttl: number | undefined, who: Operator): Promise<void>;
+  removeOrigin(upstream: string, origin: string, ttl?: number, who?: Operator): Promise<void>;
   /** Reads the config again, or takes this one: the text of a YAML or JSON file. */
-  reload(text: string | undefined, who: Operator): Promise<PlanView>;
+  reload(text?: string, who?: Operator): Promise<PlanView>;
   /** What a reload with this text would do. */
   plan(text: string): Promise<PlanView>;
   /** The requests in an upstream's queue, longest wait first, at most `most`. */

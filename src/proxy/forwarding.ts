@@ -119,7 +119,7 @@ export class Forwarding implements Applicant, Carrier {
 
   show(): ReturnType<Waiter['show']> {
     const { id, request, remote } = this.#exchange;
-    return { id, method: request.method, host: request.host, target: shownTarget(request.target), client: remote };
+    return { id, method: request.method, host: request.authority, target: shownTarget(request.target), client: remote };
   }
 
   expired(): void {
