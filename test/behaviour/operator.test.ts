@@ -172,7 +172,7 @@ for (const threads of [1, 2]) {
       );
       assert.deepEqual(await whoAnswers(there.base), ['blue', 'green', 'red']);
       assert.ok(
-        there.said.includes(`info audit token 1.2.3.4: app: add ${green.address}, weight 3, maxConnections 9`),
+        there.said.includes(`info audit app: add ${green.address}, weight 3, maxConnections 9 (token 1.2.3.4)`),
         there.said.join('\n'),
       );
       await there.control.reload(textOf(config), 'me');
@@ -361,7 +361,9 @@ for (const threads of [1, 2]) {
       assert.deepEqual(await there.control.plan(next), { changes: [] });
       assert.deepEqual(await whoAnswers(there.base, 6), ['blue']);
       assert.ok(
-        there.said.some((line) => /^info audit token ::1: reload with a config that was sent, \d changes$/.test(line)),
+        there.said.some((line) =>
+          /^info audit reload with a config that was sent, \d changes \(token ::1\)$/.test(line),
+        ),
       );
       await until(async () => (await red.connections()) === 0, 'its connections to be closed');
     });
