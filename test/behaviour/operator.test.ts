@@ -4,6 +4,7 @@ import test, { describe, type TestContext } from 'node:test';
 import { ControlError } from '../../src/control/control.ts';
 import { originView, planView, recordView, statusView, upstreamView, waitingView } from '../../src/control/views.ts';
 import type { OriginView, UpstreamView } from '../../src/control/views.ts';
+import { dnsServer } from '../support/dns-server.ts';
 import { eventually } from '../support/scripted.ts';
 import {
   fetchOnce,
@@ -407,6 +408,29 @@ for (const threads of [1, 2]) {
       assert.deepEqual(new Set(all.map(({ error, status }) => `${status} ${error}`)), new Set(['504 backlog-timeout']));
       assert.doesNotMatch(JSON.stringify(all), /password/);
       assert.equal((await there.control.records(3)).length, 3);
+    });
+
+    test('an address that a name leads to is drained, and still is when DNS says other things', async (t) => {
+      const dns = await dnsServer(t);
+      dns.host('app.example', ['127.0.0.2', '127.0.0.3'], 0);
+      const config = {
+        listen,
+        threads,
+        resolver: { servers: dns.address, least: '100ms', family: 'ipv4' as const },
+        upstreams: { app: { origins: 'http://app.example:9' } },
+      };
+      const there = await running(t, config);
+      const states = async (): Promise<string[]> =>
+        (await app(there)).origins.map(({ name, state }) => `${name} ${state}`).toSorted();
+      const view = await there.control.changeOrigin('app', '127.0.0.2:9', { state: 'draining' }, undefined, 'me');
+      assert.deepEqual([view.source, view.state], ['dns', 'draining']);
+      await there.control.removeOrigin('app', '127.0.0.3:9', undefined, 'me');
+      assert.deepEqual(await states(), ['127.0.0.2:9 draining']);
+      dns.host('app.example', ['127.0.0.2', '127.0.0.3', '127.0.0.4'], 0);
+      await until(async () => (await states()).length === 2, 'the new address to come');
+      assert.deepEqual(await states(), ['127.0.0.2:9 draining', '127.0.0.4:9 up']);
+      await there.control.reload(textOf(config), 'me');
+      assert.deepEqual(await states(), ['127.0.0.2:9 up', '127.0.0.3:9 up', '127.0.0.4:9 up']);
     });
 
     test('explain tells what then happens', async (t) => {
