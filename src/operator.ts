@@ -169,7 +169,7 @@ export class Operator implements Control {
       this.#sluice.say(
         'info',
         'audit',
-        `${who}: reload${text === undefined ? '' : ' with a config that was sent'}, ${count}`,
+        `reload${text === undefined ? '' : ' with a config that was sent'}, ${count} (${who})`,
       );
       return { changes: changes.map((change) => ({ ...change, connections: ending(change) })) };
     } catch (error) {
@@ -251,7 +251,7 @@ export class Operator implements Control {
     } catch (error) {
       throw refusal(error);
     }
-    this.#sluice.say('info', 'audit', `${who}: ${upstream}: ${what}`);
+    this.#sluice.say('info', 'audit', `${upstream}: ${what} (${who})`);
   }
 
   #until(ttl: number | undefined): number | null {

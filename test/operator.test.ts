@@ -182,6 +182,7 @@ describe('where sluice is', { concurrency: 3 }, () => {
     ['queue', 2, /missing required argument 'upstream'/],
     ['requests --most none', 2, /a whole number/],
     ['statsu', 2, /did you mean sluice status\?/],
+    ['drain app 127.0.0.1:3000', 2, /did you mean sluice origins drain\?/],
   ];
   for (const [words, code, says, env = {}] of nowhere) {
     test(`sluice ${words}`, async (t) => {

@@ -77,8 +77,12 @@ const COMMANDS = [
   'explain',
 ];
 
+/** Words of `sluice origins`. */
+const CHANGES: readonly string[] = ['list', 'add', 'remove', 'drain', 'enable', 'weigh'];
+
 /** What to do with a word that is neither a command nor a port. */
 function meant(word: string): string {
+  if (CHANGES.includes(word)) return `; did you mean sluice origins ${word}?`;
   if (/\.(?:[cm]?[jt]s|ya?ml|json)$/.test(word)) return `; a config is run by: sluice run ${word}`;
   if (/[:/]/.test(word)) return `; servers elsewhere are given by: sluice proxy --to ${word}`;
   const command = nearest(word, COMMANDS);

@@ -13,6 +13,7 @@ import test, { describe, type TestContext } from 'node:test';
 import { load } from '../../src/config/index.ts';
 import { ControlError } from '../../src/control/control.ts';
 import { folderOf, TOKEN } from '../support/admin.ts';
+import { peer } from '../support/peer.ts';
 import { json, message, ONE, ORIGINS, Raw, ROWS, type Row } from '../support/hostile-requests.ts';
 import {
   fetchOnce,
@@ -214,7 +215,7 @@ for (const threads of [1, 2]) {
         ['a folder', () => mkdirSync(file), /no config in /],
         ['not text', () => writeFileSync(file, Buffer.from([0, 1, 2, 255, 254])), /sluice\.config\.json/],
         ['huge', () => (writeFileSync(file, text), truncateSync(file, 1024 ** 4)), /at most 16 MiB/],
-        ['a pipe', () => void spawnSync('mkfifo', [file]), /no file/],
+        ['a pipe', () => void spawnSync(peer('mkfifo') ?? 'false', [file]), /no file/],
         ['wrong', () => writeFileSync(file, text.replace('round-robin', 'round-robbin')), /did you mean "round-robin"/],
         [
           'of another number of threads',

@@ -4,6 +4,7 @@ import test, { describe, type TestContext } from 'node:test';
 import { ControlError } from '../../src/control/control.ts';
 import { originView, planView, recordView, statusView, upstreamView, waitingView } from '../../src/control/views.ts';
 import type { OriginView, UpstreamView } from '../../src/control/views.ts';
+import { dnsServer } from '../support/dns-server.ts';
 import { eventually } from '../support/scripted.ts';
 import {
   fetchOnce,
@@ -172,7 +173,7 @@ for (const threads of [1, 2]) {
       );
       assert.deepEqual(await whoAnswers(there.base), ['blue', 'green', 'red']);
       assert.ok(
-        there.said.includes(`info audit token 1.2.3.4: app: add ${green.address}, weight 3, maxConnections 9`),
+        there.said.includes(`info audit app: add ${green.address}, weight 3, maxConnections 9 (token 1.2.3.4)`),
         there.said.join('\n'),
       );
       await there.control.reload(textOf(config), 'me');
@@ -361,7 +362,9 @@ for (const threads of [1, 2]) {
       assert.deepEqual(await there.control.plan(next), { changes: [] });
       assert.deepEqual(await whoAnswers(there.base, 6), ['blue']);
       assert.ok(
-        there.said.some((line) => /^info audit token ::1: reload with a config that was sent, \d changes$/.test(line)),
+        there.said.some((line) =>
+          /^info audit reload with a config that was sent, \d changes \(token ::1\)$/.test(line),
+        ),
       );
       await until(async () => (await red.connections()) === 0, 'its connections to be closed');
     });
@@ -405,6 +408,29 @@ for (const threads of [1, 2]) {
       assert.deepEqual(new Set(all.map(({ error, status }) => `${status} ${error}`)), new Set(['504 backlog-timeout']));
       assert.doesNotMatch(JSON.stringify(all), /password/);
       assert.equal((await there.control.records(3)).length, 3);
+    });
+
+    test('an address that a name leads to is drained, and still is when DNS says other things', async (t) => {
+      const dns = await dnsServer(t);
+      dns.host('app.example', ['127.0.0.2', '127.0.0.3'], 0);
+      const config = {
+        listen,
+        threads,
+        resolver: { servers: dns.address, least: '100ms', family: 'ipv4' as const },
+        upstreams: { app: { origins: 'http://app.example:9' } },
+      };
+      const there = await running(t, config);
+      const states = async (): Promise<string[]> =>
+        (await app(there)).origins.map(({ name, state }) => `${name} ${state}`).toSorted();
+      const view = await there.control.changeOrigin('app', '127.0.0.2:9', { state: 'draining' }, undefined, 'me');
+      assert.deepEqual([view.source, view.state], ['dns', 'draining']);
+      await there.control.removeOrigin('app', '127.0.0.3:9', undefined, 'me');
+      assert.deepEqual(await states(), ['127.0.0.2:9 draining']);
+      dns.host('app.example', ['127.0.0.2', '127.0.0.3', '127.0.0.4'], 0);
+      await until(async () => (await states()).length === 2, 'the new address to come');
+      assert.deepEqual(await states(), ['127.0.0.2:9 draining', '127.0.0.4:9 up']);
+      await there.control.reload(textOf(config), 'me');
+      assert.deepEqual(await states(), ['127.0.0.2:9 up', '127.0.0.3:9 up', '127.0.0.4:9 up']);
     });
 
     test('explain tells what then happens', async (t) => {

@@ -6,7 +6,7 @@ import { problemView, type ProblemView } from '../../src/admin/problem.ts';
 import { TOKEN } from './admin.ts';
 import { eventually } from './scripted.ts';
 
-export const AUTH = `Authorization: Bearer ${TOKEN}\r\n`;
+const AUTH = `Authorization: Bearer ${TOKEN}\r\n`;
 export const JSON_TYPE = 'Content-Type: application/json\r\n';
 export const ORIGINS = '/v1/upstreams/app/origins';
 export const ONE = `${ORIGINS}/127.0.0.1:3000`;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import { check, type ConfigInput, loadText, showProblems } from '../../src/config/index.ts';
+import { check, type ConfigInput, showProblems } from '../../src/config/index.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { Control } from '../../src/control/control.ts';
 import { type Standing, Sluice } from '../../src/sluice.ts';
@@ -31,16 +31,9 @@ export function checked(input: ConfigInput): Config {
   return config;
 }
 
-/** A config as operators send it, with the text that says the same. */
+/** A config as operators send it. */
 export function textOf(input: ConfigInput): string {
   return JSON.stringify({ ...input, log: { access: 'off', ...input.log } });
-}
-
-/** The config of such a text. */
-export async function configOf(text: string): Promise<Config> {
-  const { config, problems } = await loadText(text);
-  if (config === undefined) throw new Error(showProblems(problems));
-  return config;
 }
 
 export interface NamedOrigin {
