@@ -10,8 +10,10 @@ interface Prepared {
   abort(): Promise<void>;
 }
 
+const nothing = (): Promise<void> => Promise.resolve();
+
 /** Nothing becomes of it. */
-export const UNTOUCHED: Prepared = { commit: () => {}, abort: () => Promise.resolve() };
+export const UNTOUCHED: Prepared = { commit: () => {}, abort: nothing };
 
 /** The admin interface of a running proxy, as the config has it: off, or at one address. */
 export class Administration {
@@ -54,11 +56,11 @@ export class Administration {
         this.#options = options;
         use();
       };
-      return { commit, abort: UNTOUCHED.abort };
+      return { commit, abort: nothing };
     }
     if (server === null && placeOf(options) === placeOf(this.#waiting)) {
       // Nowhere as before, or still where somebody else is.
-      return { commit: () => void (this.#waiting = options), abort: UNTOUCHED.abort };
+      return { commit: () => void (this.#waiting = options), abort: nothing };
     }
     const fresh = options === null ? null : new AdminServer(options, this.#tools);
     await fresh?.open();

@@ -376,7 +376,10 @@ export class Sluice {
         throw error;
       }
       logs.commit();
+      // All at once, so that nobody who looks sees one without the other.
       this.#config = config;
+      this.#given = given;
+      this.#overrides = overrides;
       this.shared.use(config, boards);
       for (const key of this.#reasons.keys()) if (!boards.has(`origin ${key}`)) this.#reasons.delete(key);
       await plane.commit();

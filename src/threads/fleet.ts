@@ -33,7 +33,7 @@ export interface FleetOptions {
   /** What is in force now: what a new thread begins with. */
   inForce(): { readonly config: Config; readonly boards: BoardMap };
   /** What a listener is known by in any config. */
-  keyOf(config: Config, index: number): string;
+  readonly keyOf: (config: Config, index: number) => string;
   readonly say: Messages['say'];
   readonly turned: Turned;
   /** A thread is gone: what it held on the boards is to be given back before another one takes its place. */
