@@ -4,58 +4,40 @@ import type { Config } from '../config/config.ts';
 /** `st` of a listening socket in /proc/net/tcp (include/net/tcp_states.h). */
 const LISTENING = '0A';
 
+/** Who listens on the TCP addresses of a config now. */
+export interface Holders {
+  /** Processes of sluices: whose place can be taken. */
+  readonly sluices: readonly number[];
+  /** Others, as text: `python3 (process 4711) on port 8080`. */
+  readonly strangers: readonly string[];
+}
+
 /**
- * The processes that listen on the TCP ports of this config, as far as they are sluices: whose place is to be taken.
- * Found by what they listen on, so there is no pid file to go stale. Linux only; who shares an address must be of the
- * same user, whose processes can be looked at.
+ * Finds who listens on the addresses of this config by the sockets, so there is no pid file to go stale. Linux only. What
+ * another user listens on, or somebody in another container, has no process that can be looked at: a stranger.
  */
-export async function predecessors(config: Config): Promise<number[]> {
-  const ports = new Set(config.listen.map(({ address }) => (address.kind === 'tcp' ? address.port : 0)));
-  ports.delete(0);
-  const sockets = new Set((await Promise.all(['tcp', 'tcp6'].map((table) => listening(table, ports)))).flat());
-  if (sockets.size === 0) return [];
-  const found: number[] = [];
+export async function holders(config: Config): Promise<Holders> {
+  const wanted = config.listen
+    .map(({ address }) => (address.kind === 'tcp' ? address : { host: '', port: 0 }))
+    .filter(({ port }) => port !== 0);
+  const sockets = new Map<string, number>();
+  for (const table of ['tcp', 'tcp6']) {
+    for (const { host, port, name } of await listening(table)) {
+      if (wanted.some((one) => one.port === port && overlap(one.host, host))) sockets.set(name, port);
+    }
+  }
+  const sluices: number[] = [];
+  const strangers: string[] = [];
+  if (sockets.size === 0) return { sluices, strangers };
   for (const entry of await readdir('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    if ((await holds(pid, sockets)) && (await isSluice(pid))) found.push(pid);
+    const held = await heldBy(pid, sockets);
+    if (held.length === 0) continue;
+    if (await isSluice(pid)) sluices.push(pid);
+    else strangers.push(`${await nameOf(pid)} (process ${pid}) on port ${sockets.get(held[0])}`);
+    // Descriptors that children have inherited lead to more than one process.
+    for (const name of held) seen.add(name);
   }
-  return found;
-}
-
-/** The inodes of sockets that listen on one of these ports. */
-async function listening(table: string, ports: ReadonlySet<number>): Promise<string[]> {
-  const text = await readOr(`/proc/net/${table}`, '');
-  return text
-    .split('\n')
-    .slice(1)
-    .map((line) => line.trim().split(/\s+/))
-    .filter(
-      ([, local = '', , state]) => state === LISTENING && ports.has(Number.parseInt(local.split(':')[1] ?? '', 16)),
-    )
-    .map((columns) => `socket:[${columns[9] ?? ''}]`);
-}
-
-async function holds(pid: number, sockets: ReadonlySet<string>): Promise<boolean> {
-  const folder = `/proc/${pid}/fd`;
-  const descriptors = await readdir(folder).catch(() => []);
-  for (const one of descriptors) {
-    const target = await readlink(`${folder}/${one}`).catch(() => '');
-    if (sockets.has(target)) return true;
-  }
-  return false;
-}
-
-/** A signal must not go to another program that happens to share the port. */
-async function isSluice(pid: number): Promise<boolean> {
-  const words = (await readOr(`/proc/${pid}/cmdline`, '')).split('\0');
-  return words.some((word) => /(?:^|\/)(?:sluice(?:\.js)?|cli\.[jt]s)$/.test(word)) && words.includes('run');
-}
-
-async function readOr(path: string, otherwise: string): Promise<string> {
-  try {
-    return await readFile(path, 'latin1');
-  } catch {
-    return otherwise;
-  }
+  return { sluices, strangers };
 }
