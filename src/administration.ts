@@ -19,6 +19,8 @@ export class Administration {
   #options: AdminOptions | null = null;
   #server: AdminServer | null = null;
   #closed = false;
+  /** What waits for its address. A config that comes meanwhile is tried at once, and takes its place. */
+  #waiting: AdminOptions | null = null;
 
   constructor(tools: AdminTools) {
     this.#tools = tools;
@@ -37,6 +39,7 @@ export class Administration {
     } catch (error) {
       if (!takeover || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       this.#tools.say('info', 'admin-waits', 'the process before this one has the admin address until it ends');
+      this.#waiting = options;
       this.#tools.clock.after(AGAIN, () => void this.#again(options), 'idle');
     }
   }
@@ -50,13 +53,16 @@ export class Administration {
       const abort = (): Promise<void> => (before === null ? Promise.resolve() : server.update(before));
       return { commit: () => Promise.resolve(void (this.#options = options)), abort };
     }
-    if (options === null && server === null) return NOTHING;
+    if (options === null && server === null) {
+      return { ...NOTHING, commit: () => Promise.resolve(void (this.#waiting = null)) };
+    }
     const fresh = options === null ? null : new AdminServer(options, this.#tools);
     await fresh?.open();
     return {
       commit: async () => {
         this.#options = options;
         this.#server = fresh;
+        this.#waiting = null;
         if (fresh !== null) this.#tools.say('info', 'admin', `listening on ${fresh.url}`);
         // It may be the one that has asked for this: its answer comes first.
         void server?.close().catch((error: unknown) => this.#tools.say('error', 'internal', String(error)));
@@ -72,11 +78,15 @@ export class Administration {
   }
 
   async #again(options: AdminOptions): Promise<void> {
-    if (this.#closed || this.#server !== null) return;
+    if (this.#closed || this.#waiting !== options) return;
     try {
-      await this.open(options, true);
+      await (await this.prepare(options)).commit();
     } catch (error) {
-      this.#tools.say('error', 'admin-failed', `the admin interface cannot be opened: ${(error as Error).message}`);
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+        this.#tools.clock.after(AGAIN, () => void this.#again(options), 'idle');
+      } else {
+        this.#tools.say('error', 'admin-failed', `the admin interface cannot be opened: ${(error as Error).message}`);
+      }
     }
   }
 }

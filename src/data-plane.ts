@@ -143,7 +143,8 @@ export class DataPlane {
    */
   async open(ports: readonly number[]): Promise<Bound> {
     try {
-      for (const [index, listener] of this.#listeners.entries()) await this.#openListener(listener, ports[index]);
+      const { takeover } = this.#place;
+      for (const [index, one] of this.#listeners.entries()) await this.#openListener(one, ports[index], takeover);
     } catch (error) {
       await this.close(0);
       throw error;
@@ -296,7 +297,7 @@ export class DataPlane {
         const listener = kept === undefined ? this.#makeListener(config, options, index) : kept.listener;
         listeners.push(listener);
         if (kept !== undefined || listener === null) continue;
-        await this.#openListener(listener, ports[index]);
+        await this.#openListener(listener, ports[index], false);
         opened.push(listener);
       }
     } catch (error) {
@@ -308,9 +309,8 @@ export class DataPlane {
     return listeners;
   }
 
-  async #openListener(listener: Listener | null, port: number | undefined): Promise<void> {
-    const { sharing, takeover } = this.#place;
-    await listener?.open({ port, sharing, takeover });
+  async #openListener(listener: Listener | null, port: number | undefined, takeover: boolean): Promise<void> {
+    await listener?.open({ port, sharing: this.#place.sharing, takeover });
   }
 
   #updateUpstreams(before: Config, config: Config): void {
