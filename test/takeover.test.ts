@@ -38,7 +38,10 @@ async function place(t: TestContext): Promise<Place> {
     url: `http://${at.host}:${at.port}`,
     write(config, name = 'sluice.json') {
       const file = join(folder, name);
-      writeFileSync(file, JSON.stringify({ listen: `${at.host}:${at.port}`, log: { access: 'off', error }, ...config }));
+      writeFileSync(
+        file,
+        JSON.stringify({ listen: `${at.host}:${at.port}`, log: { access: 'off', error }, ...config }),
+      );
       return file;
     },
     async run(file, ...flags) {
@@ -176,7 +179,10 @@ describe('takeover', { skip: linux ? false : 'Linux only', concurrency: 2 }, () 
     const file = here.write({ listen: [`unix:${socket}`], routes: [{ respond: { status: 200 } }] });
     const program = startNode(t, [CLI, 'run', file, '--takeover']);
     assert.equal(await program.ended, 2);
-    assert.match(program.output(), /cannot share unix:.*front\.sock: a unix socket has one owner\. Stop the old process/);
+    assert.match(
+      program.output(),
+      /cannot share unix:.*front\.sock: a unix socket has one owner\. Stop the old process/,
+    );
   });
 
   for (const sharing of [true, false]) {

@@ -87,7 +87,10 @@ class SlowDownload {
   #answer: IncomingMessage | null = null;
 
   constructor(url: string) {
-    const asked = request(`${url}/zeros?bytes=${SlowDownload.bytes}`, { agent: false, headers: { host: 'quiet.test' } });
+    const asked = request(`${url}/zeros?bytes=${SlowDownload.bytes}`, {
+      agent: false,
+      headers: { host: 'quiet.test' },
+    });
     asked.on('response', (answer) => {
       this.#answer = answer;
       answer.on('data', (piece: Buffer) => {
@@ -288,7 +291,10 @@ for (const threads of full ? [2] : [2, 1]) {
       'descriptors and handles are as before',
       async () => {
         held = await sluice.holds();
-        return Math.abs(held.descriptors - expected) <= ALLOWED.descriptors && held.handles <= before.handles + ALLOWED.handles;
+        return (
+          Math.abs(held.descriptors - expected) <= ALLOWED.descriptors &&
+          held.handles <= before.handles + ALLOWED.handles
+        );
       },
       10_000,
     ).catch(() => {});

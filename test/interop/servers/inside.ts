@@ -15,6 +15,10 @@ interface Asked {
 
 let running: Sluice | null = null;
 
+function keep(sluice: Sluice): void {
+  running = sluice;
+}
+
 async function answer({ ask, file = '', thread = 0 }: Asked): Promise<unknown> {
   if (running === null) throw new Error('no sluice is open');
   switch (ask) {
@@ -35,7 +39,7 @@ if (isMainThread) {
   const { open } = Sluice.prototype;
   Sluice.prototype.open = async function (this: Sluice): Promise<void> {
     await open.call(this);
-    running = this;
+    keep(this);
   };
   process.on('message', (asked: Asked) => {
     answer(asked).then(
