@@ -78,9 +78,10 @@ class Chatter {
   }
 }
 
-/** A download at a few KiB/s, which ends at once when it is told to. */
+/** A download of a piece each half second, which ends at once when it is told to. */
 class SlowDownload {
-  static readonly bytes = 8 * 1_048_576;
+  /** More than comes at this pace while the test runs. */
+  static readonly bytes = (full ? 64 : 8) * 1_048_576;
   got = 0;
   how: 'running' | 'whole' | 'cut' = 'running';
   #hurry = false;
@@ -176,11 +177,15 @@ for (const threads of full ? [2] : [2, 1]) {
 
     // ---- the load
     const place = { host: at.host, port: at.port };
-    const begin = (): Record<string, Load> => ({
-      'kept, dying origins': load({ ...place, keepAlive: true, clients: 6, path: '/name', pause: 5 }),
-      'fresh, dying origins': load({ ...place, keepAlive: false, clients: 3, path: '/name', pause: 5 }),
-      'kept, flapping names': load({ ...place, keepAlive: true, clients: 4, name: 'named.test', pause: 5 }),
-    });
+    const begin = (): Record<string, Load> => {
+      const loads = {
+        'kept, dying origins': load({ ...place, keepAlive: true, clients: 6, path: '/name', pause: 5 }),
+        'fresh, dying origins': load({ ...place, keepAlive: false, clients: 3, path: '/name', pause: 5 }),
+        'kept, flapping names': load({ ...place, keepAlive: true, clients: 4, name: 'named.test', pause: 5 }),
+      };
+      t.after(() => end(loads));
+      return loads;
+    };
     const end = async (loads: Record<string, Load>): Promise<void> => {
       await Promise.all(Object.values(loads).map((one) => one.stop()));
     };
