@@ -144,8 +144,9 @@ export class DataPlane {
    */
   async open(ports: readonly (number | undefined)[]): Promise<Bound> {
     try {
+      const { takeover } = this.#place;
       for (const [index, listener] of this.#listeners.entries()) {
-        await this.#openListener(listener, ports[index]);
+        await this.#openListener(listener, ports[index], takeover);
         if (this.#closing === null) continue;
         if (listener !== null) await shut([listener]);
         throw new Error('closed before it was open');
@@ -249,22 +250,24 @@ export class DataPlane {
   /**
    * Stops: no new connections or requests, those in hand may end within `grace` milliseconds, the rest is cut. Calling it
    * again with 0 cuts at once.
+   *
+   * @param handover another process listens on the same addresses, and is to get everybody who comes from now on
    */
-  close(grace: number): Promise<void> {
+  close(grace: number, handover = false): Promise<void> {
     if (grace <= 0) {
       this.#atOnce = true;
       this.#cutOff?.();
     }
-    this.#closing ??= this.#drain(grace);
+    this.#closing ??= this.#drain(grace, handover);
     return this.#closing;
   }
 
-  async #drain(grace: number): Promise<void> {
+  async #drain(grace: number, handover: boolean): Promise<void> {
     await this.abort();
     const upstreams = [...this.#upstreams.values(), ...[...this.#leaving].filter((one) => one instanceof Upstream)];
     const listeners = [...this.#listeners, ...this.#leaving].filter((one) => one instanceof Listener);
     for (const upstream of upstreams) upstream.close(false);
-    const peace = Promise.all(listeners.map((listener) => listener.drain()));
+    const peace = Promise.all(listeners.map((listener) => listener.drain(handover)));
     const late = new Promise<void>((resolve) => {
       this.#cutOff = resolve;
       if (grace <= 0 || this.#atOnce) resolve();
@@ -301,7 +304,7 @@ export class DataPlane {
         const listener = kept === undefined ? this.#makeListener(config, boards, index) : kept.listener;
         listeners.push(listener);
         if (kept !== undefined || listener === null) continue;
-        await this.#openListener(listener, ports[index]);
+        await this.#openListener(listener, ports[index], false);
         opened.push(listener);
       }
     } catch (error) {
@@ -311,9 +314,8 @@ export class DataPlane {
     return listeners;
   }
 
-  async #openListener(listener: Listener | null, port: number | undefined): Promise<void> {
-    const { sharing, takeover } = this.#place;
-    await listener?.open({ port, sharing, takeover });
+  async #openListener(listener: Listener | null, port: number | undefined, takeover: boolean): Promise<void> {
+    await listener?.open({ port, sharing: this.#place.sharing, takeover });
   }
 
   #updateUpstreams(before: Config, config: Config): void {

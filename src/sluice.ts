@@ -270,13 +270,15 @@ export class Sluice {
   /**
    * Stops: no new connections or requests, those in hand may end within `grace` milliseconds (default
    * `timeouts.drain`), the rest is cut. Calling it again with 0 cuts at once.
+   *
+   * @param handover another process has joined the addresses, and is to get everybody who comes from now on
    */
-  close(grace: number = this.#config.timeouts.drain): Promise<void> {
+  close(grace: number = this.#config.timeouts.drain, handover = false): Promise<void> {
     if (grace <= 0 && this.#closing !== null) void this.#plane?.close(0).catch(() => {});
     this.#closing ??= this.#turns.then(async () => {
       this.#rounds?.();
       this.#checks.close();
-      await Promise.all([this.#administration.close(), this.#plane?.close(grace)]);
+      await Promise.all([this.#administration.close(), this.#plane?.close(grace, handover)]);
       await this.#logs.close();
     });
     // A start or a reload that waits for names waits no longer.

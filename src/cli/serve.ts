@@ -6,7 +6,7 @@ import { Sluice } from '../sluice.ts';
 import { die, EXIT_FAILED, EXIT_USAGE } from './exit.ts';
 import { explain } from './explain.ts';
 import { reloadOn } from './reload.ts';
-import { companions, predecessors } from './takeover.ts';
+import { holders, isSluice } from './takeover.ts';
 
 export interface ServeOptions {
   /** Give up quietly when the port is taken. */
@@ -25,6 +25,8 @@ export interface ServeOptions {
  * @returns false when the port was taken and `yields` was set
  */
 export async function serve(config: Config, { yields, file, watch, takeover }: ServeOptions = {}): Promise<boolean> {
+  // By this another one that takes over knows us.
+  process.title = ['sluice', ...process.argv.slice(2)].join(' ');
   const before = takeover === true ? await findPredecessors(config) : [];
   let sluice: Sluice;
   try {
@@ -53,7 +55,7 @@ export async function serve(config: Config, { yields, file, watch, takeover }: S
   // A defect must not take everybody's connections with it. It is logged loudly, and the one request fails.
   process.on('uncaughtException', (error) => sluice.report(error));
   process.on('unhandledRejection', (error) => sluice.report(error));
-  if (before.length > 0) for (const pid of await companions(before)) end(pid);
+  for (const pid of before) await end(pid);
   for (const line of greeting(config, sluice.addresses)) process.stderr.write(`sluice: ${line}\n`);
   return true;
 }
@@ -68,15 +70,24 @@ async function findPredecessors(config: Config): Promise<number[]> {
       `--takeover cannot share ${unix.name}: a unix socket has one owner. Stop the old process, then start`,
     );
   }
-  const found = await predecessors(config);
-  if (found.length === 0) process.stderr.write('sluice: nobody to take over from, so this is a plain start\n');
-  return found;
+  const { sluices, strangers } = await holders(config);
+  if (strangers.length > 0) {
+    // Also beside a sluice: the address would be shared with it, and it would get a part of the requests.
+    die(
+      EXIT_FAILED,
+      `--takeover: ${strangers.join(', ')} is no sluice that was started by its command; stop it, or listen elsewhere`,
+    );
+  }
+  if (sluices.length === 0) process.stderr.write('sluice: nobody to take over from, so this is a plain start\n');
+  return [...sluices];
 }
 
 /** It drains and ends. Connections come to us from now on. */
-function end(pid: number): void {
+async function end(pid: number): Promise<void> {
   try {
-    process.kill(pid, 'SIGTERM');
+    // It may have ended by itself meanwhile, and its number be another's.
+    if (!(await isSluice(pid))) return;
+    process.kill(pid, 'SIGQUIT');
     process.stderr.write(`sluice: took over from process ${pid}, which finishes what it has\n`);
   } catch (error) {
     process.stderr.write(`sluice: cannot end process ${pid}: ${(error as Error).message}\n`);
@@ -85,18 +96,24 @@ function end(pid: number): void {
 
 function answerSignals(sluice: Sluice): void {
   let ending = false;
+  const leave = (why: string, handover = false): void => {
+    if (ending) return;
+    ending = true;
+    process.stderr.write(`sluice: ${why}\n`);
+    sluice.close(undefined, handover).then(
+      () => process.exit(0),
+      (error: unknown) => die(EXIT_FAILED, String(error)),
+    );
+  };
   const end = (signal: NodeJS.Signals): void => {
     if (ending) {
       process.stderr.write(`sluice: ${signal} again, ending now\n`);
       process.exit(EXIT_FAILED);
     }
-    ending = true;
-    process.stderr.write(`sluice: ${signal}, finishing what is in hand (again to end at once)\n`);
-    sluice.close().then(
-      () => process.exit(0),
-      (error: unknown) => die(EXIT_FAILED, String(error)),
-    );
+    leave(`${signal}, finishing what is in hand (again to end at once)`);
   };
+  // Of a process that takes over. Two of them may do so at the same time, and that must not cut anybody.
+  if (process.platform !== 'win32') process.on('SIGQUIT', () => leave('SIGQUIT, finishing what is in hand', true));
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
   if (process.platform !== 'win32') process.on('SIGUSR1', () => sluice.reopenLogs());

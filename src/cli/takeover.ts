@@ -1,90 +1,104 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { Config } from '../config/config.ts';
+import { Networks } from '../core/networks.ts';
 
 /** `st` of a listening socket in /proc/net/tcp (include/net/tcp_states.h). */
 const LISTENING = '0A';
 
-/**
- * The processes that listen on the TCP ports of this config, as far as they are sluices: whose place is to be taken.
- * Found by what they listen on, so there is no pid file to go stale. Linux only; who shares an address must be of the
- * same user, whose processes can be looked at.
- */
-export async function predecessors(config: Config): Promise<number[]> {
-  const ports = new Set(config.listen.map(({ address }) => (address.kind === 'tcp' ? address.port : 0)));
-  ports.delete(0);
-  const sockets = await listening();
-  return sluicesWith(new Set(sockets.filter(({ port }) => ports.has(port)).map(({ socket }) => socket)));
+/** Who listens on the TCP addresses of a config now. */
+export interface Holders {
+  /** Processes of sluices: whose place can be taken. */
+  readonly sluices: readonly number[];
+  /** Others, as text: `python3 (process 4711) on port 8080`. */
+  readonly strangers: readonly string[];
 }
 
 /**
- * Those of them that listen on an address that this process listens on as well, now that it does: another sluice may have
- * the same port of another address, and a pid may be somebody else's by now.
+ * Finds who listens on the addresses of this config by the sockets, so there is no pid file to go stale. Linux only. What
+ * another user listens on, or somebody in another container, has no process that can be looked at: a stranger.
  */
-export async function companions(among: readonly number[]): Promise<number[]> {
-  const sockets = await listening();
-  const own = await socketsOf(process.pid);
-  const shared = new Set(sockets.filter(({ socket }) => own.has(socket)).map(({ address }) => address));
-  const found = await sluicesWith(
-    new Set(sockets.filter(({ address }) => shared.has(address)).map(({ socket }) => socket)),
-  );
-  return found.filter((pid) => among.includes(pid));
-}
-
-/** The sluices, of the same user and other than this process, that have one of these sockets. */
-async function sluicesWith(sockets: ReadonlySet<string>): Promise<number[]> {
-  if (sockets.size === 0) return [];
-  const found: number[] = [];
+export async function holders(config: Config): Promise<Holders> {
+  const wanted = config.listen
+    .map(({ address }) => (address.kind === 'tcp' ? address : { host: '', port: 0 }))
+    .filter(({ port }) => port !== 0);
+  const sockets = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const table of ['tcp', 'tcp6'] as const) {
+    for (const { host, port, name } of await listening(table)) {
+      if (wanted.some((one) => one.port === port && overlap(one.host, host))) sockets.set(name, port);
+    }
+  }
+  const sluices: number[] = [];
+  const strangers: string[] = [];
+  if (sockets.size === 0) return { sluices, strangers };
   for (const entry of await readdir('/proc')) {
     const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid || !(await isOurs(pid))) continue;
-    if ([...(await socketsOf(pid))].some((one) => sockets.has(one)) && (await isSluice(pid))) found.push(pid);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const held = await heldBy(pid, sockets);
+    if (held.length === 0) continue;
+    if (await isSluice(pid)) sluices.push(pid);
+    else strangers.push(`${await nameOf(pid)} (process ${pid}) on port ${sockets.get(held[0])}`);
+    // Descriptors that children have inherited lead to more than one process.
+    for (const name of held) seen.add(name);
   }
-  return found;
+  for (const [name, port] of sockets) {
+    if (!seen.has(name)) strangers.push(`a process that cannot be looked at (of another user?) on port ${port}`);
+  }
+  return { sluices, strangers };
 }
 
-/** A socket that listens. */
-interface Listening {
-  /** As the links in /proc/PID/fd name it. */
-  readonly socket: string;
-  /** Family, address and port, in the system's own spelling. */
-  readonly address: string;
+interface ListeningSocket {
+  /** As /proc/PID/fd has it: `socket:[INODE]`. */
+  readonly name: string;
+  readonly host: string;
   readonly port: number;
 }
 
-async function listening(): Promise<Listening[]> {
-  const tables = ['tcp', 'tcp6'].map(async (table) => {
-    const text = await readOr(`/proc/net/${table}`, '');
-    return text
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state]) => state === LISTENING)
-      .map(([, local, , , , , , , , inode]) => ({
-        socket: `socket:[${inode}]`,
-        address: `${table} ${local}`,
-        port: Number.parseInt(local.split(':')[1] ?? '', 16),
-      }));
-  });
-  return (await Promise.all(tables)).flat();
+async function listening(table: 'tcp' | 'tcp6'): Promise<ListeningSocket[]> {
+  const text = await readOr(`/proc/net/${table}`, '');
+  return text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state]) => state === LISTENING)
+    .map(([, local = '', ...columns]) => {
+      const [host = '', port = ''] = local.split(':');
+      return { name: `socket:[${columns[7] ?? ''}]`, host: addressOf(host), port: Number.parseInt(port, 16) };
+    });
 }
 
-async function socketsOf(pid: number): Promise<Set<string>> {
+/** An address as /proc/net has it, words of 32 bits in the machine's order, as it is written; `''` for all addresses. */
+function addressOf(hex: string): string {
+  if (/^0*$/.test(hex)) return '';
+  const bytes = Buffer.from(hex, 'hex').swap32();
+  if (bytes.length === 4) return bytes.join('.');
+  return bytes.toString('hex').replace(/(.{4})(?=.)/g, '$1:');
+}
+
+/** Sockets on these two hosts would have clients in common. A name is not looked up: it may be anything. */
+function overlap(wanted: string, there: string): boolean {
+  if (there === '' || wanted === '' || wanted === '0.0.0.0' || wanted === '::') return true;
+  if (!/^[\d.]+$|:/.test(wanted)) return true;
+  return new Networks([wanted]).has(there);
+}
+
+async function heldBy(pid: number, sockets: ReadonlyMap<string, number>): Promise<string[]> {
   const folder = `/proc/${pid}/fd`;
   const descriptors = await readdir(folder).catch(() => []);
   const targets = await Promise.all(descriptors.map((one) => readlink(`${folder}/${one}`).catch(() => '')));
-  return new Set(targets.filter((target) => target.startsWith('socket:')));
+  return targets.filter((target) => sockets.has(target));
 }
 
-/** Root sees everybody's processes. */
-async function isOurs(pid: number): Promise<boolean> {
-  const { uid } = await stat(`/proc/${pid}`).catch(() => ({ uid: -1 }));
-  return uid === process.geteuid?.();
+/**
+ * A signal must not go to another program that happens to share the port. The command sets its title (see `serve`), as
+ * which words it was started with depends on how it is installed.
+ */
+export async function isSluice(pid: number): Promise<boolean> {
+  return (await readOr(`/proc/${pid}/cmdline`, '')).startsWith('sluice ');
 }
 
-/** A signal must not go to another program that happens to share the port. */
-async function isSluice(pid: number): Promise<boolean> {
-  const words = (await readOr(`/proc/${pid}/cmdline`, '')).split('\0');
-  return words.some((word) => /(?:^|\/)(?:sluice(?:\.js)?|cli\.[jt]s)$/.test(word)) && words.includes('run');
+async function nameOf(pid: number): Promise<string> {
+  return (await readOr(`/proc/${pid}/comm`, '?')).trim();
 }
 
 async function readOr(path: string, otherwise: string): Promise<string> {

@@ -17,3 +17,9 @@ export const HALF_CLOSED = 500;
 
 /** Milliseconds an origin has to answer `Expect: 100-continue` before we do. */
 export const CONTINUE_AFTER = 1000;
+
+/**
+ * Milliseconds a client that was told nothing of it may still ask on a connection that is to go. Closing at once would
+ * reset requests on their way. A second is the first retransmission timeout of TCP (RFC 6298): one lost packet is forgiven.
+ */
+export const PARTING = 1000;

@@ -8,7 +8,7 @@ import { FAILED, MORE } from '../codec/http1/lines.ts';
 import { RequestHeadParser } from '../codec/http1/request-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, nowhere } from './body-reader.ts';
-import { CONTINUE_AFTER, HALF_CLOSED, LAST_BYTES, READ_AHEAD, WORTH_DRAINING } from './bounds.ts';
+import { CONTINUE_AFTER, HALF_CLOSED, LAST_BYTES, PARTING, READ_AHEAD, WORTH_DRAINING } from './bounds.ts';
 import type { ConnectionHost } from './host.ts';
 import { Intake } from './intake.ts';
 import { Linger } from './linger.ts';
@@ -114,10 +114,9 @@ export class Connection implements WireOwner, Front {
     if (this.#exchange !== null) this.#abandon('internal');
   }
 
-  /** No request after this one; an idle connection closes now. */
+  /** The next answer says that it is the last; whoever asks for none has a moment, for a request may be on its way. */
   drain(): void {
-    this.#keep = false;
-    if (this.#state === 'idle' && this.#intake.empty) this.wire.destroy();
+    if (this.#state === 'idle' && this.#intake.empty) this.#host.wheel.arm(this.#timer, PARTING);
   }
 
   /** Cuts the connection, whatever it is doing. */
@@ -420,11 +419,12 @@ export class Connection implements WireOwner, Front {
 
   /** The exchange is over on both sides. */
   #next(): void {
-    if (!this.#keep || this.#host.draining) return this.#close();
+    if (!this.#keep) return this.#close();
     if (this.#half && this.#intake.empty) return this.wire.finish();
     this.#state = 'idle';
     this.#releaseRequest();
-    this.#host.wheel.arm(this.#timer, this.#host.timeouts.keepAlive);
+    const { draining, timeouts } = this.#host;
+    this.#host.wheel.arm(this.#timer, draining ? Math.min(PARTING, timeouts.keepAlive) : timeouts.keepAlive);
     this.#goOn();
   }
 

@@ -13,6 +13,7 @@ import type { Wheel } from '../core/wheel.ts';
 import { Wire } from '../wire/wire.ts';
 import { DateLine } from './answer-writer.ts';
 import { Connection } from './connection.ts';
+import { Plug } from './plug.ts';
 import type { ListenAddress } from './address.ts';
 import type { ClientLimits, ClientTimeouts, ConnectionHost } from './host.ts';
 
@@ -45,8 +46,10 @@ export interface ListenerApp {
   defect(error: unknown): void;
 }
 
-/** Milliseconds in which clients that have connected already are taken in before a listener ends. */
-const LAST_LOOK = 20;
+/** Milliseconds that leaving a shared address may take: longer only than a long queue on a busy machine. */
+const LEAVING = 1000;
+/** How often it is looked whether the next step of that can be done, in milliseconds. */
+const LOOK = 5;
 
 /** How an address is bound. */
 export interface Binding {
@@ -58,8 +61,9 @@ export interface Binding {
   readonly takeover: boolean;
 }
 
-/** The word of a listener's board that counts its connections in all threads. */
+/** The words of a listener's board: its connections in all threads, and whether a thread is just leaving the address. */
 const CONNECTIONS = 0;
+const LEAVES = 1;
 
 /** The accepting side of libuv's handles, as far as it is used here. */
 interface AcceptHandle {
@@ -95,6 +99,8 @@ export class Listener implements ConnectionHost {
   readonly #empty = Promise.withResolvers<void>();
   readonly #unbound = Promise.withResolvers<void>();
   #drained: Promise<void> | null = null;
+  /** Set while a shared address is being left. */
+  #plug: Plug | null = null;
 
   constructor(options: ListenerOptions, app: ListenerApp, board: Board = new Board()) {
     this.board = board;
@@ -170,8 +176,9 @@ export class Listener implements ConnectionHost {
   }
 
   /** Accepts nobody any more, lets exchanges finish; resolves when the last connection is gone. */
-  drain(): Promise<void> {
-    return (this.#drained ??= this.#drain());
+  /** @param handover another process listens on the same address, and is to get everybody who comes from now on */
+  drain(handover = false): Promise<void> {
+    return (this.#drained ??= this.#drain(handover));
   }
 
   /** Resolves when `drain` has given the address up. */
@@ -179,14 +186,19 @@ export class Listener implements ConnectionHost {
     return this.#unbound.promise;
   }
 
-  async #drain(): Promise<void> {
-    if (this.#sharing) await this.#emptyQueue();
+  async #drain(handover: boolean): Promise<void> {
+    if (this.#sharing && handover && !this.#cut) await this.#emptyQueue();
     this.draining = true;
-    for (const socket of this.#turnedAway) socket.destroy();
     this.#server.close();
+    if (this.#plug !== null) {
+      this.#plug.close();
+      this.#plug = null;
+      Atomics.store(this.board.words, LEAVES, 0);
+    }
     this.#unbound.resolve();
-    if (this.#cut) this.abort();
+    for (const socket of this.#turnedAway) socket.destroy();
     for (const connection of [...this.#connections]) connection.drain();
+    if (this.#cut) this.abort();
     if (this.#connections.size > 0) await this.#empty.promise;
   }
 
@@ -245,21 +257,46 @@ export class Listener implements ConnectionHost {
     const handle = (this.#server as Server & { _handle?: AcceptHandle | null })._handle;
     if (typeof handle?.onconnection !== 'function') return;
     handle.onconnection = (status, client) => {
+      if (this.#plug !== null && this.#isPlug(client)) return;
       if (status < 0) this.#app.defect(new SluiceError('internal', `accept failed: ${status}`));
       else this.#acceptHandle(client);
     };
   }
 
   /**
-   * Takes in who has connected already before a shared address is given up: the system resets those who still wait in the
-   * queue of a socket that closes, although another process listens on the same address. The queue is made as short as
-   * it gets, so that hardly anybody comes in between the last look at it and the end.
+   * Takes in who has connected already before a shared address is given up, and lets nobody come after: the system resets
+   * those who wait in the queue of a socket that closes, although another process listens on the same address.
+   * When it resolves, `close` has to follow before the event loop turns. See decisions/012-takeover.md.
    */
   async #emptyQueue(): Promise<void> {
-    const handle = (this.#server as Server & { _handle?: AcceptHandle | null })._handle;
-    handle?.listen?.(0);
-    await new Promise<void>((resolve) => this.clock.after(LAST_LOOK, resolve));
-    await new Promise<void>((resolve) => this.clock.soon(resolve));
+    const { _handle: handle } = this.#server as Server & { _handle?: AcceptHandle | null };
+    const bound = this.#server.address();
+    if (typeof handle?.listen !== 'function' || bound === null || typeof bound === 'string') return;
+    // One thread after the other: each that leaves changes which of them a client is led to.
+    await this.#waitFor(() => takeOne(this.board.words, LEAVES, 1));
+    const plug = (this.#plug = new Plug(bound.address, bound.port, () => this.clock.random()));
+    await this.#waitFor(() => plug.fits || plug.probe());
+    handle.listen(0);
+    const until = this.clock.now() + LEAVING;
+    while (plug.fits && !this.#cut && this.clock.now() < until && !(await plug.put())) {
+      // One client is let in at each turn of the event loop.
+      await new Promise<void>((resolve) => this.clock.soon(resolve));
+    }
+  }
+
+  async #waitFor(holds: () => boolean): Promise<void> {
+    const until = this.clock.now() + LEAVING;
+    while (!holds() && !this.#cut && this.clock.now() < until) {
+      await new Promise<void>((resolve) => this.clock.after(LOOK, resolve));
+    }
+  }
+
+  /** One of our own connections, by which a plug is fitted: it ends here. */
+  #isPlug(client: unknown): boolean {
+    const { address, port } = peerOf(client, '');
+    if (this.#plug?.takes(address, port) !== true) return false;
+    (client as { close(): void }).close();
+    return true;
   }
 
   #acceptHandle(client: unknown): void {

@@ -147,11 +147,11 @@ export class Fleet implements Plane {
     await this.#all((plane) => plane.reopenLogs());
   }
 
-  async close(grace: number): Promise<void> {
+  async close(grace: number, handover = false): Promise<void> {
     this.#closing = true;
     this.#pulse?.();
     for (const seat of this.#seats) if (seat.state === 'serving') seat.state = 'draining';
-    await Promise.all(this.#seats.map(({ plane }) => plane.close(grace)));
+    await Promise.all(this.#seats.map(({ plane }) => plane.close(grace, handover)));
   }
 
   async waiting(upstream: string, most: number): Promise<Waiting[]> {

@@ -15,7 +15,7 @@ export interface Plane {
   commit(): void | Promise<void>;
   abort(): Promise<void>;
   reopenLogs(): void | Promise<void>;
-  close(grace: number): Promise<void>;
+  close(grace: number, handover?: boolean): Promise<void>;
   waiting(upstream: string, most: number): Waiting[] | Promise<Waiting[]>;
   records(most: number): RecordView[] | Promise<RecordView[]>;
 }

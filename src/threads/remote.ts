@@ -102,9 +102,9 @@ export class RemotePlane implements Plane {
   }
 
   /** Ends the thread as well. */
-  async close(grace: number): Promise<void> {
+  async close(grace: number, handover = false): Promise<void> {
     try {
-      await this.#callWithin(grace + PATIENCE, 'close', grace);
+      await this.#callWithin(grace + PATIENCE, 'close', grace, handover);
     } catch (error) {
       if (!(error instanceof ThreadGone)) throw error;
     } finally {

@@ -56,6 +56,49 @@ test('close(): what runs may end and says so, what idles closes, what is new is 
   await line.logged(3);
 });
 
+test('close(): a request that was on its way is answered, on used and on new connections', async (t) => {
+  const app = await server(t, () => ok('yes'));
+  const line = await start(t, app.url);
+  const [used, fresh] = [await line.connect(), await line.connect()];
+  used.send(get());
+  await used.answer();
+  const closing = line.sluice.close(10_000);
+  for (const peer of [used, fresh]) {
+    peer.send(get('/late'));
+    const answer = await peer.answer();
+    assert.equal(answer.body, 'yes');
+    assert.equal(answer.field('connection'), 'close');
+    assert.equal(await peer.end(), '');
+    peer.close();
+  }
+  await closing;
+  await line.logged(3);
+});
+
+test('close(): who was promised that the connection stays may ask once more', async (t) => {
+  let finish = (): void => {};
+  const app = await server(t, async (request, peer) => {
+    if (request.target !== '/slow') return ok('last');
+    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha');
+    await new Promise<void>((resolve) => (finish = resolve));
+    return 'lf';
+  });
+  const line = await start(t, app.url);
+  const peer = await line.connect();
+  peer.send(get('/slow'));
+  await peer.until('ha');
+  const closing = line.sluice.close(10_000);
+  finish();
+  await peer.until('lf');
+  peer.send(get());
+  const answer = await peer.answer();
+  assert.equal(answer.body, 'last');
+  assert.equal(answer.field('connection'), 'close');
+  peer.close();
+  await closing;
+  await line.logged(2);
+});
+
 test('close(): after the grace the rest is cut, visibly, and the queue is emptied', async (t) => {
   const app = await server(t, async (_request, peer) => {
     peer.send('HTTP/1.1 200 OK\r\n\r\nhalf');

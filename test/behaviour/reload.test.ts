@@ -83,6 +83,21 @@ function get(base: string, path = '/'): Promise<string> {
 
 const listen = '127.0.0.1:0';
 
+test('after a takeover, a new address is looked at again before it is shared', async (t) => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen({ port: 0, host: '127.0.0.1', reusePort: true }, resolve));
+  t.after(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  const routes = [{ respond: { status: 200 } }];
+  const standing = { sharing: true, takeover: true };
+  const sluice = new Sluice(checked({ listen, routes }), { messages: { say() {} } }, standing);
+  await sluice.open();
+  t.after(() => sluice.close(0));
+  await assert.rejects(sluice.reload(checked({ listen: [listen, `127.0.0.1:${port}`], routes })), {
+    code: 'EADDRINUSE',
+  });
+});
+
 test('an origin that is taken out finishes what it has and gets nothing new', async (t) => {
   const [one, two] = [await named(t, 'one'), await named(t, 'two')];
   const sluice = await running(t, { listen, upstreams: { app: { origins: one.url } } });
