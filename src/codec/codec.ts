@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { ClientAddress } from '../core/exchange.ts';
+import type { CgiOptions } from './cgi/options.ts';
 import type { AnswerSink, ByteSink } from '../core/answer.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Request } from '../core/request.ts';
@@ -15,7 +17,7 @@ export interface CodecSession {
   /** The peer's own idle limit in milliseconds, or -1. */
   readonly idleLimit: number;
   /** Sends a request's head. `body` and `end` follow when its framing is not `none`. */
-  open(request: Request, target: RequestTarget, into: AnswerSink): number;
+  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number;
   body(id: number, buffer: Buffer, start: number, end: number): void;
   end(id: number, trailers: string): void;
   /** Forgets an exchange before its end; the sink hears nothing more. Afterwards the session may not be reusable. */
@@ -26,12 +28,23 @@ export interface CodecSession {
   eof(): void;
 }
 
+/** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
+export interface Asker {
+  /** The client's IP address, as trusted proxies name it, or `unix:`. */
+  readonly remote: string;
+  /** `X-Request-Id`; '' when switched off. */
+  readonly id: string;
+  readonly front: { readonly client: ClientAddress };
+}
+
 /** How the origin is to be addressed, when that is not how the client put it. */
 export interface RequestTarget {
   /** The Host to send when the client sent none (HTTP/1.0), or when the upstream wants its own. */
   readonly authority: string;
   /** Replace the client's Host by `authority`. */
   readonly replaceHost: boolean;
+  /** How requests become files and variables, for protocols with CGI's names; `null` for the others. */
+  readonly cgi: CgiOptions | null;
 }
 
 /** Bounds a codec keeps while decoding. */
@@ -49,4 +62,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
 > & {
   /** URL schemes of origins that speak it. */
   readonly schemes: readonly string[];
+  /** The head of a request tells the body's length: chunked bodies are gathered before they are sent. */
+  readonly needsLength?: boolean;
+  /** Requests are told in CGI's names: the upstream's `cgi` options count. */
+  readonly speaksCgi?: boolean;
 };
