@@ -1,7 +1,7 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecs } from './codec/index.ts';
+import { codecOf } from './codec/index.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import type { RecordView } from './control/views.ts';
@@ -428,12 +428,11 @@ export class DataPlane {
   }
 
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const [codec] = codecs;
     const pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
-      (out) => codec.create({}, out, this.#codecLimits),
+      (out, origin) => codecOf(origin.address.scheme).create({}, out, this.#codecLimits),
       (error) => this.report(error),
       this.#config.limits.window,
     );

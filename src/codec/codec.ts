@@ -43,8 +43,8 @@ export interface RequestTarget {
   readonly authority: string;
   /** Replace the client's Host by `authority`. */
   readonly replaceHost: boolean;
-  /** How requests become files and variables, for protocols with CGI's names; `null` for the others. */
-  readonly cgi: CgiOptions | null;
+  /** How requests become files and variables, for protocols with CGI's names. */
+  readonly cgi: CgiOptions;
 }
 
 /** Bounds a codec keeps while decoding. */

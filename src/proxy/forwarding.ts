@@ -331,7 +331,7 @@ export class Forwarding implements Applicant, Carrier {
     const { request } = exchange;
     this.#channel = channel;
     exchange.state = 'sending';
-    channel.carry(request, this.#upstream.target(channel.origin), this);
+    channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;

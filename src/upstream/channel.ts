@@ -4,7 +4,7 @@ import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
-import type { CodecSession, RequestTarget } from '../codec/codec.ts';
+import type { Asker, CodecSession, RequestTarget } from '../codec/codec.ts';
 import { BULK, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Pool } from './pool.ts';
@@ -51,7 +51,7 @@ export class Channel implements WireOwner {
     this.#user = user;
     this.born = pool.clock.now();
     this.wire = new Wire(this, pool.window);
-    this.session = pool.makeSession(this.wire);
+    this.session = pool.makeSession(this.wire, origin);
     this.timer = new Timer(() => this.#late());
     origin.connections++;
     pool.entered(this);
@@ -72,7 +72,7 @@ export class Channel implements WireOwner {
   }
 
   /** Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`. */
-  carry(request: Request, target: RequestTarget, user: ChannelUser): void {
+  carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): void {
     this.state = 'open';
     this.carried++;
     this.#user = user;
@@ -80,7 +80,7 @@ export class Channel implements WireOwner {
     this.#answering = false;
     this.heard = false;
     this.#requestEnded = request.framing === 'none';
-    this.#id = this.session.open(request, target, user);
+    this.#id = this.session.open(request, target, user, from);
     if (this.#requestEnded) this.#requestSent();
     else {
       this.pool.wheel.disarm(this.timer);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cgiSchema } from '../codec/cgi/options.ts';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { ejectSchema } from './ejection.ts';
@@ -193,6 +194,7 @@ export const upstreamShape = {
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
+  cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
   host: hostSchema,
 };
 

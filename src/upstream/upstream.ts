@@ -1,4 +1,5 @@
 import type { Ask, Balancer } from '../balance/balancer.ts';
+import type { CgiOptions } from '../codec/cgi/options.ts';
 import type { RequestTarget } from '../codec/codec.ts';
 import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
@@ -34,6 +35,8 @@ export interface UpstreamOptions extends HealthOptions {
   readonly maxInFlight: number;
   /** Milliseconds over which an origin that has come, or come back, gets its share of the load. */
   readonly slowStart: number;
+  /** For origins that are told in CGI's names. */
+  readonly cgi: CgiOptions;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
 }
@@ -240,13 +243,13 @@ export class Upstream {
   }
 
   #adopt(origins: readonly Origin[]): void {
-    const { host } = this.options;
+    const { host, cgi } = this.options;
     this.origins = origins;
     this.#hasBackups = origins.some((origin) => origin.backup);
     for (const origin of origins) {
       const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
-      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
+      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', cgi });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
     this.health.update(this.options, origins);

@@ -6,7 +6,9 @@ export const cgiSchema = z
     root: z
       .string()
       .default('')
-      .describe('Where the application has its files, as it sees them itself: DOCUMENT_ROOT, and the beginning of SCRIPT_FILENAME.'),
+      .describe(
+        'Where the application has its files, as it sees them itself: DOCUMENT_ROOT, and the beginning of SCRIPT_FILENAME.',
+      ),
     index: z
       .string()
       .default('')
