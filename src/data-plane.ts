@@ -432,7 +432,12 @@ export class DataPlane {
       options,
       this.#clock,
       this.#wheel,
-      (out, origin) => codecOf(origin.address.scheme).create({}, out, this.#codecLimits),
+      (out, origin) => {
+        const kind = codecOf(origin.address.scheme);
+        // As they are now: a channel that is dialled after a reload has the new ones.
+        const own = (this.#config.upstreams[name] ?? options) as object as Partial<Record<string, unknown>>;
+        return kind.create((own[kind.name] ?? {}) as Record<string, never>, out, this.#codecLimits);
+      },
       (error) => this.report(error),
       this.#config.limits.window,
     );

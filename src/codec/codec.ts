@@ -16,13 +16,21 @@ export interface CodecSession {
   readonly reusable: boolean;
   /** The peer's own idle limit in milliseconds, or -1. */
   readonly idleLimit: number;
-  /** Sends a request's head. `body` and `end` follow when its framing is not `none`. */
+  /**
+   * For protocols whose peer says how much of a body it takes: some is kept here, and no more should come until a read
+   * has made this false. What is kept is at most what arrives before the sender looks: one read, or a body sent again.
+   */
+  readonly holding?: boolean;
+  /**
+   * Sends a request's head. `body` and `end` follow when its framing is not `none`. A head that this protocol cannot
+   * carry fails the sink at once, and nothing is sent.
+   */
   open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number;
   body(id: number, buffer: Buffer, start: number, end: number): void;
   end(id: number, trailers: string): void;
   /** Forgets an exchange before its end; the sink hears nothing more. Afterwards the session may not be reusable. */
   abort(id: number): void;
-  /** Bytes from the peer. Errors reach the sink, never the caller. */
+  /** Bytes from the peer. Errors reach the sink, never the caller. What it writes meanwhile goes out afterwards. */
   receive(buffer: Buffer, start: number, end: number): void;
   /** The peer has closed its side. */
   eof(): void;

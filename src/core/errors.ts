@@ -108,6 +108,13 @@ export const errors = {
     'never',
     'The head is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
+  'head-too-large-for-origin': row(
+    'client',
+    431,
+    'http_request_error',
+    'never',
+    "The head does not fit into what the origin's protocol can carry: a packet of `ajp.packetSize`, or 64 KiB of variables with uwsgi. Nothing was sent.",
+  ),
   'trailers-too-large': row(
     'client',
     431,

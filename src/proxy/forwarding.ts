@@ -332,7 +332,7 @@ export class Forwarding implements Applicant, Carrier {
     this.#channel = channel;
     exchange.state = 'sending';
     channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
-    if (request.framing === 'none') return;
+    if (request.framing === 'none' || this.#channel !== channel) return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
       this.#upload = new Upload(keep);

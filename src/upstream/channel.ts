@@ -42,6 +42,8 @@ export class Channel implements WireOwner {
   #id = 0;
   /** The head of the final answer has come: from now on the origin may only pause for `timeouts.idle`. */
   #answering = false;
+  /** The user was told to wait because the session holds a part of the body. */
+  #withheld = false;
   /** Something has come, be it an interim answer or half a head. */
   heard = false;
 
@@ -80,7 +82,10 @@ export class Channel implements WireOwner {
     this.#answering = false;
     this.heard = false;
     this.#requestEnded = request.framing === 'none';
+    this.#withheld = false;
     this.#id = this.session.open(request, target, user, from);
+    // The protocol could not carry this head: the user has heard of it and let go.
+    if (this.#user !== user) return;
     if (this.#requestEnded) this.#requestSent();
     else {
       this.pool.wheel.disarm(this.timer);
@@ -101,7 +106,8 @@ export class Channel implements WireOwner {
   }
 
   requestFlush(): boolean {
-    const flushed = this.wire.flush();
+    this.#withheld = this.session.holding === true;
+    const flushed = this.wire.flush() && !this.#withheld;
     if (this.#answering) {
       // It answers and reads on at once: taking the request is a sign of life, too.
       if (!this.#requestEnded) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
@@ -182,10 +188,12 @@ export class Channel implements WireOwner {
     const user = this.#user;
     this.session.receive(buffer, 0, length);
     if (user === null || this.#user !== user) return this.#mayRead();
+    if (this.wire.unsent) this.#answerPeer();
     return this.#fromSession();
   }
 
   flushed(): void {
+    if (this.#withheld) return this.#released();
     if (this.#requestEnded) this.#requestSent();
     else if (!this.#answering) this.pool.wheel.disarm(this.timer);
     this.#user?.requestFlushed();
@@ -235,6 +243,22 @@ export class Channel implements WireOwner {
 
   #mayRead(): boolean {
     return !this.wire.dead;
+  }
+
+  /** Sends what the session wrote while it read: a part of the body that the peer has asked for. */
+  #answerPeer(): void {
+    if (this.wire.flush()) this.#released();
+    if (!this.#withheld) return;
+    // It took a part: that is a sign of life.
+    if (this.#requestEnded) this.#requestSent();
+    else if (!this.#answering) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+  }
+
+  /** Everything that may go is out: on with the body, if the session keeps none of it. */
+  #released(): void {
+    if (!this.#withheld || this.session.holding === true) return;
+    this.#withheld = false;
+    this.flushed();
   }
 
   /** From now on the origin has `firstByte` to answer. */
