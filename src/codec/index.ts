@@ -1,8 +1,11 @@
 import type { CodecKind } from './codec.ts';
+import { fastcgi } from './fastcgi/fastcgi.ts';
 import { http1 } from './http1/http1.ts';
 
+export { fastcgi };
+
 /** Every protocol towards origins, the default first. */
-export const codecs = [http1] as const satisfies readonly CodecKind[];
+export const codecs = [http1, fastcgi] as const satisfies readonly CodecKind[];
 
 const byScheme: ReadonlyMap<string, CodecKind> = new Map(
   (codecs as readonly CodecKind[]).flatMap((kind) => kind.schemes.map((scheme) => [scheme, kind] as const)),

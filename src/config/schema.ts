@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { codecs } from '../codec/index.ts';
+import { codecs, fastcgi } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -75,6 +75,7 @@ const upstreamSchema = z
     balance: balanceSchema,
     check: checkSchema,
     ...upstreamShape,
+    fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
   })
   .meta({ title: 'upstream' });
 
