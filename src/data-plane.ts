@@ -127,6 +127,8 @@ export class DataPlane {
       upstreams: this.#upstreams,
       hooks: this.#hooks,
       defect: (error) => this.report(error),
+      note: ({ id, upstream, origin }, line) =>
+        this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };
     this.#listeners = config.listen.map((options, index) => this.#makeListener(config, options, index));
     this.#bells.listen(() => this.#rung());
@@ -434,9 +436,7 @@ export class DataPlane {
       this.#wheel,
       (out, origin) => {
         const kind = codecOf(origin.address.scheme);
-        // As they are now: a channel that is dialled after a reload has the new ones.
-        const own = (this.#config.upstreams[name] ?? options) as object as Partial<Record<string, unknown>>;
-        return kind.create((own[kind.name] ?? {}) as Record<string, never>, out, this.#codecLimits);
+        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits);
       },
       (error) => this.report(error),
       this.#config.limits.window,
@@ -444,7 +444,9 @@ export class DataPlane {
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);
     const board = this.#board(boardKeys.upstream(name));
-    return new Upstream(name, options, origins, this.#makeBalancer(options), pool, log, board, this.#bells);
+    const balancer = this.#makeBalancer(options);
+    const upstream = new Upstream(name, options, origins, balancer, pool, log, board, this.#bells);
+    return upstream;
   }
 
   #makeBalancer({ balance }: UpstreamConfig): Balancer {
@@ -469,6 +471,11 @@ function bound(listeners: readonly (Listener | null)[]): Bound {
 
 /** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A protocol with options has them in a part of the upstream that is named like it. */
+function codecOptions(upstream: object, { name }: { readonly name: string }): Readonly<Record<string, unknown>> {
+  return (upstream as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>)[name] ?? {};
+}
 
 /** Applications send more fields than clients do: at least 200. */
 function codecLimits({ limits }: Config): CodecLimits {

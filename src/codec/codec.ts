@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ClientAddress } from '../core/exchange.ts';
 import type { CgiOptions } from './cgi/options.ts';
 import type { AnswerSink, ByteSink } from '../core/answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Request } from '../core/request.ts';
 
@@ -22,10 +23,10 @@ export interface CodecSession {
    */
   readonly holding?: boolean;
   /**
-   * Sends a request's head. `body` and `end` follow when its framing is not `none`. A head that this protocol cannot
-   * carry fails the sink at once, and nothing is sent.
+   * Sends a request's head. `body` and `end` follow when its framing is not `none`.
+   * @returns the exchange's number, or why this request cannot be told: then nothing was sent, and the channel is as before
    */
-  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number;
+  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode;
   body(id: number, buffer: Buffer, start: number, end: number): void;
   end(id: number, trailers: string): void;
   /** Forgets an exchange before its end; the sink hears nothing more. Afterwards the session may not be reusable. */

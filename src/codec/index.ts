@@ -1,11 +1,12 @@
 import { ajp } from './ajp/ajp.ts';
 import type { CodecKind } from './codec.ts';
+import { fastcgi } from './fastcgi/fastcgi.ts';
 import { http1 } from './http1/http1.ts';
 
-export type { CodecKind } from './codec.ts';
+export { ajp, fastcgi };
 
 /** Every protocol towards origins, the default first. */
-export const codecs = [http1, ajp] as const satisfies readonly CodecKind[];
+export const codecs = [http1, fastcgi, ajp] as const satisfies readonly CodecKind[];
 
 const byScheme: ReadonlyMap<string, CodecKind> = new Map(
   (codecs as readonly CodecKind[]).flatMap((kind) => kind.schemes.map((scheme) => [scheme, kind] as const)),

@@ -8,7 +8,7 @@ import type { LogOptions } from '../observe/options.ts';
 import type { RouteOptions } from '../route/options.ts';
 import type { ConfiguredOrigin, UpstreamOptions } from '../upstream/options.ts';
 import { showListenAddress, type ListenAddress } from '../listen/options.ts';
-import type { BalanceOptions, CodecOptions, Parsed } from './schema.ts';
+import type { BalanceOptions, Parsed } from './schema.ts';
 
 /**
  * A checked config with everything filled in: plain, immutable data. Times are milliseconds, sizes bytes, both Infinity
@@ -31,7 +31,7 @@ export interface Config {
   readonly threads: number;
 }
 
-export interface UpstreamConfig extends UpstreamOptions, CodecOptions {
+export interface UpstreamConfig extends UpstreamOptions {
   readonly balance: BalanceOptions;
   /** `null`: no active checks. */
   readonly check: CheckOptions | null;

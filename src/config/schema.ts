@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { codecs, type CodecKind } from '../codec/index.ts';
+import { ajp, codecs, fastcgi } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -66,27 +66,6 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
   .describe('How an origin is chosen: the name of a policy, or `{ name, … }` with its options.')
   .meta({ shownDefault: defaultBalancer, aliases });
 
-type CodecKinds = (typeof codecs)[number] extends infer Kind
-  ? Kind extends { readonly options: infer Options extends z.ZodObject }
-    ? string extends keyof z.output<Options>
-      ? never
-      : Kind
-    : never
-  : never;
-
-/** Options of protocols, under their names. */
-const codecShape = Object.fromEntries(
-  (codecs as readonly CodecKind[])
-    .filter((kind) => Object.keys(kind.options.shape).length > 0)
-    .map((kind) => [
-      kind.name,
-      kind.options.prefault({}).describe(`For origins that speak it: ${kind.about}.`).meta({ title: kind.name }),
-    ]),
-) as unknown as { [Kind in CodecKinds as Kind['name']]: z.ZodPrefault<Kind['options']> };
-
-/** The checked options of the protocols that have some. */
-export type CodecOptions = { readonly [Kind in CodecKinds as Kind['name']]: Readonly<z.output<Kind['options']>> };
-
 const upstreamSchema = z
   .strictObject({
     origins: oneOrMany(originSchema(schemes)).describe(
@@ -96,7 +75,8 @@ const upstreamSchema = z
     balance: balanceSchema,
     check: checkSchema,
     ...upstreamShape,
-    ...codecShape,
+    fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
+    ajp: ajp.options.prefault({}).describe('Origins that speak AJP.'),
   })
   .meta({ title: 'upstream' });
 

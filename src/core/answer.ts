@@ -63,6 +63,8 @@ export interface AnswerSink extends BodySink {
   interim(answer: Answer): void;
   /** The final head. 101 means the channel is now a tunnel; bytes after it arrive through `body`. */
   head(answer: Answer): void;
+  /** The application has something to say to whoever looks after it: a line for the log. */
+  note?(line: string): void;
   /** The answer cannot be completed. Nothing follows. */
   fail(code: ErrorCode, detail?: string): void;
 }

@@ -164,6 +164,13 @@ export const errors = {
     'never',
     'sluice is shutting down and takes no new requests.',
   ),
+  'no-script': row(
+    'sluice',
+    404,
+    'destination_not_found',
+    'never',
+    'The path names no script: no segment of it ends with one of `cgi.split`, and neither `cgi.index` nor `cgi.front` stands in.',
+  ),
   'no-origin': row(
     'sluice',
     503,
@@ -217,6 +224,13 @@ export const errors = {
     'connection_terminated',
     'idempotent',
     'The origin closed or reset the connection before it answered.',
+  ),
+  'origin-overloaded': row(
+    'origin',
+    503,
+    'connection_limit_reached',
+    'always',
+    'The FastCGI application turned the request away before it began with it: it is overloaded, or busy with another one.',
   ),
   'bad-answer': row(
     'origin',

@@ -210,6 +210,10 @@ export class Forwarding implements Applicant, Carrier {
     return true;
   }
 
+  note(line: string): void {
+    this.#rooms.note(this.#exchange, line);
+  }
+
   fail(code: ErrorCode, detail = ''): void {
     const exchange = this.#exchange;
     if (this.#tunnel !== null) return this.#tunnel.cut();
@@ -331,8 +335,14 @@ export class Forwarding implements Applicant, Carrier {
     const { request } = exchange;
     this.#channel = channel;
     exchange.state = 'sending';
-    channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
-    if (request.framing === 'none' || this.#channel !== channel) return;
+    const refused = channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
+    if (refused !== undefined) {
+      const origin = this.#leave() as Origin;
+      channel.release(exchange.connected);
+      this.#giveUp(refused, '');
+      return this.#upstream.release(origin);
+    }
+    if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
       this.#upload = new Upload(keep);
@@ -361,7 +371,10 @@ export class Forwarding implements Applicant, Carrier {
     const { retries } = this.#upstream.options;
     const rule = errors[code].retry;
     if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
-    if (rule === 'always') return true;
+    if (rule === 'always') {
+      (this.#tried ??= []).push(origin);
+      return true;
+    }
     if (!isIdempotent(exchange.request.method)) return false;
     if (exchange.reused && code === 'origin-closed' && !heard) {
       // The usual end of a kept connection, met in the middle: nothing is known against the origin.

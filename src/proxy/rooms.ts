@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { Exchange } from '../core/exchange.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Pass } from '../rewrite/pass.ts';
 import type { Table } from '../route/table.ts';
@@ -14,4 +15,6 @@ export interface Rooms {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly hooks: Hooks | null;
   defect(error: unknown): void;
+  /** An application has something to say while it answers this exchange. */
+  note(exchange: Exchange, line: string): void;
 }

@@ -73,19 +73,26 @@ export class Channel implements WireOwner {
     }
   }
 
-  /** Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`. */
-  carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): void {
+  /**
+   * Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`.
+   * @returns why the protocol cannot carry it, if so: then nothing was sent, and the channel may be released
+   */
+  carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): ErrorCode | undefined {
     this.state = 'open';
-    this.carried++;
     this.#user = user;
-    this.#answerEnded = false;
-    this.#answering = false;
     this.heard = false;
+    this.#answering = false;
+    const opened = this.session.open(request, target, user, from);
+    if (typeof opened === 'string') {
+      this.#answerEnded = true;
+      this.#requestEnded = true;
+      return opened;
+    }
+    this.#id = opened;
+    this.carried++;
+    this.#answerEnded = false;
     this.#requestEnded = request.framing === 'none';
     this.#withheld = false;
-    this.#id = this.session.open(request, target, user, from);
-    // The protocol could not carry this head: the user has heard of it and let go.
-    if (this.#user !== user) return;
     if (this.#requestEnded) this.#requestSent();
     else {
       this.pool.wheel.disarm(this.timer);
@@ -93,6 +100,7 @@ export class Channel implements WireOwner {
     }
     // A head that is the whole request goes out now; with a body it waits for the first piece, to leave in one write.
     if (this.#requestEnded) this.wire.flush();
+    return undefined;
   }
 
   requestBody(buffer: Buffer, start: number, end: number): void {
@@ -136,7 +144,11 @@ export class Channel implements WireOwner {
   /** The user gives up in the middle. */
   abandon(): void {
     this.#user = null;
-    if (this.state === 'open') this.session.abort(this.#id);
+    if (this.state === 'open') {
+      this.session.abort(this.#id);
+      // Where the protocol has a word for it, that goes out as far as the kernel takes it.
+      this.wire.flush();
+    }
     this.close();
   }
 

@@ -12,6 +12,7 @@ export const TARGET: RequestTarget = { authority: 'origin:8009', replaceHost: fa
 export class Heard implements AnswerSink {
   /** `interim 103`, `answer 200 OK (length=5)`, `body …` (pieces joined), `end`, `error 502 bad-answer`. */
   readonly events: string[] = [];
+  readonly notes: string[] = [];
   readonly fields: (readonly [string, string])[] = [];
   error: ErrorCode | '' = '';
   detail = '';
@@ -35,6 +36,10 @@ export class Heard implements AnswerSink {
   end(trailers: string): void {
     this.ended = true;
     this.events.push(trailers === '' ? 'end' : `end with ${trailers}`);
+  }
+
+  note(line: string): void {
+    this.notes.push(line);
   }
 
   flush(): boolean {
@@ -88,6 +93,7 @@ export function converse(
 ): Heard {
   const heard = new Heard();
   const id = session.open(request, target, heard, from);
+  if (typeof id === 'string') throw new Error(`refused: ${id}`);
   if (request.framing !== 'none') {
     const bytes = Buffer.from(body, 'latin1');
     session.body(id, bytes, 0, bytes.length);

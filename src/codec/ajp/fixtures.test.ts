@@ -75,5 +75,8 @@ function bytesOf(text: string): Buffer {
 }
 
 function unescape(token: string): string {
-  return token.slice(1, -1).replaceAll(String.raw`\r`, '\r').replaceAll(String.raw`\n`, '\n');
+  return token
+    .slice(1, -1)
+    .replaceAll(String.raw`\r`, '\r')
+    .replaceAll(String.raw`\n`, '\n');
 }

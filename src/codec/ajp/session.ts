@@ -67,14 +67,11 @@ export class AjpSession implements CodecSession {
     return this.#held.length > 0;
   }
 
-  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number {
+  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode {
     const { secret, packetSize } = this.#options;
     const packet = forwardRequest(request, target, from, secret, packetSize);
+    if (packet === undefined) return 'head-too-large-for-origin';
     this.#into = into;
-    if (packet === undefined) {
-      this.#fail('head-too-large-for-origin', `more than ajp.packetSize, ${packetSize} bytes`);
-      return 0;
-    }
     this.#headRequest = request.method === 'HEAD';
     this.#headed = false;
     this.#interims = 0;
