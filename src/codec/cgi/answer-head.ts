@@ -105,7 +105,8 @@ export class CgiHeadReader {
       base = 0;
       stop = bytes.length;
     }
-    const parser = bytes.latin1Slice(base, base + STATUS_LINE.length) === STATUS_LINE ? this.#whole : this.#fields;
+    const first = bytes.latin1Slice(base, Math.min(stop, base + STATUS_LINE.length));
+    const parser = first === STATUS_LINE ? this.#whole : this.#fields;
     parser.reset();
     answer.clear();
     // Only what stands before the empty line is there, so the parser ends exactly with it.
