@@ -2,6 +2,7 @@ import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
 import { codecOf } from './codec/index.ts';
+import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import type { RecordView } from './control/views.ts';
@@ -126,6 +127,8 @@ export class DataPlane {
       passes: passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
       hooks: this.#hooks,
+      needsLength: ({ address }) => codecOf(address.scheme).needsLength === true,
+      temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),

@@ -2,11 +2,13 @@ import { ajp } from './ajp/ajp.ts';
 import type { CodecKind } from './codec.ts';
 import { fastcgi } from './fastcgi/fastcgi.ts';
 import { http1 } from './http1/http1.ts';
+import { scgi } from './scgi/scgi.ts';
+import { uwsgi } from './uwsgi/uwsgi.ts';
 
-export { ajp, fastcgi };
+export { ajp, fastcgi, uwsgi };
 
 /** Every protocol towards origins, the default first. */
-export const codecs = [http1, fastcgi, ajp] as const satisfies readonly CodecKind[];
+export const codecs = [http1, fastcgi, scgi, uwsgi, ajp] as const satisfies readonly CodecKind[];
 
 const byScheme: ReadonlyMap<string, CodecKind> = new Map(
   (codecs as readonly CodecKind[]).flatMap((kind) => kind.schemes.map((scheme) => [scheme, kind] as const)),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { ajp, codecs, fastcgi } from '../codec/index.ts';
+import { ajp, codecs, fastcgi, uwsgi } from '../codec/index.ts';
 import { oneOrMany } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -76,6 +76,7 @@ const upstreamSchema = z
     check: checkSchema,
     ...upstreamShape,
     fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
+    uwsgi: uwsgi.options.prefault({}).describe('Origins that speak uwsgi.'),
     ajp: ajp.options.prefault({}).describe('Origins that speak AJP.'),
   })
   .meta({ title: 'upstream' });

@@ -42,6 +42,14 @@ export class Answer {
   }
 }
 
+/** `100 Continue`, for when it is certain here that the body is wanted. */
+export function continueAnswer(): Answer {
+  const answer = new Answer();
+  answer.status = 100;
+  answer.line = '100 Continue';
+  return answer;
+}
+
 /**
  * Where a body goes, piece by piece. The bytes are only valid during the call: the memory is a read buffer that the
  * next read fills again, so whoever keeps them copies them.

@@ -23,6 +23,7 @@ const PHRASES: Record<number, string> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
+  507: 'Insufficient Storage',
 };
 
 export function phraseOf(status: number): string {

@@ -123,6 +123,13 @@ export const errors = {
     'The trailer section is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
   'body-too-large': row('client', 413, 'http_request_denied', 'never', 'The body is larger than `limits.body`.'),
+  'spool-full': row(
+    'client',
+    413,
+    'http_request_denied',
+    'never',
+    'A chunked body for an origin that wants to know the length first is larger than `spool.size`.',
+  ),
   'head-timeout': row('client', 408, 'http_request_error', 'never', 'The head did not arrive within `timeouts.head`.'),
   'body-timeout': row('client', 408, 'http_request_error', 'never', 'No byte of the body arrived for `timeouts.body`.'),
   'unknown-expectation': row(
@@ -289,6 +296,13 @@ export const errors = {
     'The origin switched to a protocol the client did not ask for.',
   ),
 
+  'spool-failed': row(
+    'sluice',
+    507,
+    'proxy_internal_error',
+    'never',
+    'A chunked body that has to be gathered cannot be written to `spool.folder`, or not be read again: the disk is full, or sluice may not write there.',
+  ),
   'hook-failed': row('sluice', 500, 'proxy_internal_error', 'never', 'A hook of the embedding program threw.'),
   internal: row(
     'sluice',

@@ -1,4 +1,4 @@
-import type { Answer } from '../core/answer.ts';
+import { type Answer, continueAnswer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
@@ -11,7 +11,8 @@ import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
 import type { Rooms } from './rooms.ts';
 import { Tunnel } from './tunnel.ts';
-import { Upload } from './upload.ts';
+import { Spool } from './spool.ts';
+import { type RequestBody, Upload } from './upload.ts';
 
 /**
  * One exchange's way through an upstream: asks for a slot, gets a channel, sends the request, passes the answer on; and
@@ -34,7 +35,8 @@ export class Forwarding implements Applicant, Carrier {
   readonly #rooms: Rooms;
   #channel: Channel | null = null;
   #origin: Origin | null = null;
-  #upload: Upload | null = null;
+  #upload: RequestBody | null = null;
+  #spool: Spool | null = null;
   #tunnel: Tunnel | null = null;
   #tried: Origin[] | null = null;
   #retries = 0;
@@ -65,7 +67,9 @@ export class Forwarding implements Applicant, Carrier {
   start(): void {
     this.#exchange.carrier = this;
     this.#upstream.budget.request();
-    this.#apply();
+    const { framing } = this.#exchange.request;
+    if (framing === 'chunked' && this.#upstream.origins.some(this.#rooms.needsLength)) this.#gather();
+    else this.#apply();
   }
 
   // ---- as an applicant
@@ -142,7 +146,7 @@ export class Forwarding implements Applicant, Carrier {
   }
 
   requestFlushed(): void {
-    if (this.#upload !== null) this.#exchange.front.resumeBody();
+    this.#upload?.resume();
   }
 
   interim(answer: Answer): void {
@@ -197,7 +201,7 @@ export class Forwarding implements Applicant, Carrier {
     if (this.#tunnel !== null) return this.#tunnel.flushClient();
     if (!this.#ended) return this.#exchange.front.flush();
     if (!this.#over) {
-      this.#over = true;
+      this.#finish();
       this.#exchange.carrier = null;
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
@@ -229,7 +233,7 @@ export class Forwarding implements Applicant, Carrier {
       this.#lastError = code;
       this.#lastDetail = detail;
       if (this.#answered) {
-        this.#over = true;
+        this.#finish();
         exchange.error = code;
         exchange.errorDetail = detail;
         exchange.carrier = null;
@@ -246,7 +250,7 @@ export class Forwarding implements Applicant, Carrier {
   // ---- as the exchange's carrier
 
   clientGone(): void {
-    this.#over = true;
+    this.#finish();
     this.#upstream.backlog.remove(this);
     const channel = this.#channel;
     const origin = this.#leave();
@@ -307,6 +311,31 @@ export class Forwarding implements Applicant, Carrier {
     if (origin !== null) this.#upstream.release(origin);
   }
 
+  /** Takes the whole body in before an origin is asked: one of them wants to know its length first. */
+  #gather(): void {
+    const { front, request } = this.#exchange;
+    const spool = new Spool(
+      this.#upstream.options.spool,
+      front,
+      () => this.#rooms.temporaryFile(this.#upstream.options.spool.folder),
+      (code, detail) => {
+        if (this.#over) return;
+        if (code !== '') return this.#giveUp(code, detail);
+        request.framing = 'length';
+        request.length = spool.length;
+        request.fields.append('Content-Length', String(spool.length));
+        this.#upload = spool;
+        this.#waited = true;
+        this.deadline = this.#rooms.clock.now() + this.#upstream.options.queue.timeout;
+        this.#apply();
+      },
+      (detail) => this.fail('spool-failed', detail),
+    );
+    this.#spool = spool;
+    if (request.expectsContinue) front.interim(continueAnswer());
+    front.readBody(spool);
+  }
+
   /** Asks for a slot: now, in the backlog, or not at all. */
   #apply(): void {
     const exchange = this.#exchange;
@@ -345,13 +374,14 @@ export class Forwarding implements Applicant, Carrier {
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
-      this.#upload = new Upload(keep);
-      this.#upload.use(channel);
+      const upload = new Upload(keep, exchange.front);
+      this.#upload = upload;
+      upload.use(channel);
       // Head and first piece leave together when the piece is there; else the head goes ahead.
-      if (exchange.front.readBody(this.#upload)) return;
+      if (exchange.front.readBody(upload)) return;
     } else {
       this.#upload.use(channel);
-      exchange.front.resumeBody();
+      this.#upload.resume();
     }
     if (this.#channel === channel) channel.requestFlush();
   }
@@ -390,11 +420,16 @@ export class Forwarding implements Applicant, Carrier {
 
   #giveUp(code: ErrorCode, detail: string, retryAfter = 0): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     const exchange = this.#exchange;
     exchange.carrier = null;
     exchange.errorDetail = detail;
     refuse(exchange, code, retryAfter);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#spool?.close();
   }
 
   #startTunnel(): void {
@@ -402,7 +437,7 @@ export class Forwarding implements Applicant, Carrier {
     channel.detach();
     this.#tunnel = new Tunnel(this.#exchange, channel, this.#rooms, () => {
       const origin = this.#leave();
-      this.#over = true;
+      this.#finish();
       channel.close();
       if (origin !== null) this.#upstream.release(origin);
       this.#exchange.front.tunnelled();

@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
+import type { Origin } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Pass } from '../rewrite/pass.ts';
 import type { Table } from '../route/table.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Hooks } from './hooks.ts';
+import type { SpoolFile } from './spool.ts';
 
 /** Everything the line needs: one immutable snapshot per config. A request keeps the one it began with. */
 export interface Rooms {
@@ -14,6 +16,10 @@ export interface Rooms {
   readonly passes: readonly Pass[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly hooks: Hooks | null;
+  /** This origin wants to know how long a body is before it comes. */
+  readonly needsLength: (origin: Origin) => boolean;
+  /** For a body that is gathered; '' is the system's folder. */
+  temporaryFile(folder: string): SpoolFile;
   defect(error: unknown): void;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;

@@ -69,6 +69,21 @@ export const answerHead = size('Largest head of an answer. A larger one is answe
   off: false,
 });
 
+/** Bodies that are gathered. */
+const spoolSchema = z
+  .strictObject({
+    memory: size('Of each such body this much is kept in memory. The rest goes to a file.', '1MiB', {
+      most: '1GiB',
+      off: false,
+    }),
+    size: size('Largest such body. A larger one is answered 413.', '1GiB', { off: false }),
+    folder: z
+      .string()
+      .default('')
+      .describe("Where the files are. They have no name, and go when their request does. Empty: the system's folder."),
+  })
+  .meta({ title: 'spool' });
+
 /** Connections kept open between requests. */
 const originKeepAliveSchema = z
   .strictObject({
@@ -194,6 +209,11 @@ export const upstreamShape = {
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
+  spool: spoolSchema
+    .prefault({})
+    .describe(
+      'Chunked uploads to origins that want to know the length first (SCGI, uwsgi, CGI): they are gathered before an origin is asked.',
+    ),
   cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
   host: hostSchema,
 };

@@ -35,6 +35,14 @@ export interface UpstreamOptions extends HealthOptions {
   readonly maxInFlight: number;
   /** Milliseconds over which an origin that has come, or come back, gets its share of the load. */
   readonly slowStart: number;
+  /** For bodies of unknown length on their way to origins that want to know it. */
+  readonly spool: {
+    /** Bytes in memory, and altogether. */
+    readonly memory: number;
+    readonly size: number;
+    /** For those that are not in memory; '' is the system's. */
+    readonly folder: string;
+  };
   /** For origins that are told in CGI's names. */
   readonly cgi: CgiOptions;
   /** `pass` the client's Host on, send the origin's own, or this text. */

@@ -1,4 +1,4 @@
-import { Answer, type AnswerSink, type ByteSink } from '../../core/answer.ts';
+import { Answer, type AnswerSink, type ByteSink, continueAnswer } from '../../core/answer.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
@@ -274,11 +274,4 @@ export class AjpSession implements CodecSession {
     this.reusable = false;
     into?.fail(code, detail);
   }
-}
-
-function continueAnswer(): Answer {
-  const answer = new Answer();
-  answer.status = 100;
-  answer.line = '100 Continue';
-  return answer;
 }
