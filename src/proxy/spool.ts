@@ -45,7 +45,9 @@ export class Spool implements BodySink, RequestBody {
   #waiting: Buffer[] = [];
   #file: SpoolFile | null = null;
   #writing = false;
+  #full = false;
   #whole = false;
+  #told = false;
   #over = false;
 
   #channel: Channel | null = null;
@@ -78,7 +80,9 @@ export class Spool implements BodySink, RequestBody {
     if (this.#over || start === end) return;
     const piece = Buffer.from(buffer.subarray(start, end));
     const { memory, size } = this.#options;
-    if (this.length + piece.length > size) return this.#fail('spool-full', `more than spool.size, ${size} bytes`);
+    this.#full ||= this.length + piece.length > size;
+    // Said at the end of the read: nobody answers a request in the middle of one.
+    if (this.#full) return;
     if (this.#file === null && this.#inMemory + piece.length <= memory) {
       this.#pieces.push(piece);
       this.#inMemory += piece.length;
@@ -91,13 +95,21 @@ export class Spool implements BodySink, RequestBody {
   /** There is no place for trailers behind a stated length. */
   end(): void {
     this.#whole = true;
-    if (this.flush()) this.#settle();
   }
 
   flush(): boolean {
     if (this.#over) return true;
+    if (this.#full) {
+      this.#fail('spool-full', `more than spool.size, ${this.#options.size} bytes`);
+      return true;
+    }
     if (this.#waiting.length > 0 && !this.#writing) this.#write();
-    return !this.#writing;
+    if (this.#writing) return false;
+    if (this.#whole && !this.#told) {
+      this.#told = true;
+      this.#gathered('', '');
+    }
+    return true;
   }
 
   /** The exchange is over: gives memory and file back. */
@@ -119,14 +131,8 @@ export class Spool implements BodySink, RequestBody {
       this.#writing = false;
       if (this.#over) return;
       if (error !== null) return this.#fail('spool-failed', codeOf(error));
-      if (!this.flush()) return;
-      if (this.#whole) this.#settle();
-      this.#front.resumeBody();
+      if (this.flush()) this.#front.resumeBody();
     });
-  }
-
-  #settle(): void {
-    if (!this.#over) this.#gathered('', '');
   }
 
   #fail(code: ErrorCode, detail: string): void {
