@@ -122,6 +122,22 @@ test('a long one goes to a file that has no name, and comes back', async (t) => 
   assert.ok(TEXT.startsWith(first.bytes) && first.ended === 0);
 });
 
+test('a short piece behind one that was too long for the memory stays behind it', async (t) => {
+  const path = folder(t);
+  const { spool, said } = made(10, 100, () => new TemporaryFile(path));
+  t.after(() => spool.close());
+  for (const piece of ['aaaa', 'bbbbbbbbb', 'cc', 'd']) spool.body(Buffer.from(piece), 0, piece.length);
+  spool.flush();
+  spool.end();
+  spool.flush();
+  await eventually(() => said.includes('gathered'), 'the disk');
+  const taker = new Taker();
+  spool.use(taker.channel);
+  spool.resume();
+  await eventually(() => taker.ended === 1, 'the body');
+  assert.equal(taker.bytes, 'aaaabbbbbbbbbccd');
+});
+
 test('more than its size is refused, at the end of the read', () => {
   const { spool, said } = made(100, 20, never);
   const bytes = Buffer.from('x'.repeat(15));

@@ -83,7 +83,7 @@ export class Spool implements BodySink, RequestBody {
     this.#full ||= this.length + piece.length > size;
     // Said at the end of the read: nobody answers a request in the middle of one.
     if (this.#full) return;
-    if (this.#file === null && this.#inMemory + piece.length <= memory) {
+    if (this.#inFile === 0 && this.#inMemory + piece.length <= memory) {
       this.#pieces.push(piece);
       this.#inMemory += piece.length;
     } else {

@@ -100,7 +100,12 @@ test('uwsgi: variables that do not fit into 64 KiB are refused, and nothing is s
   ] as const) {
     const sent = new Sent();
     const one = uwsgi.create({ modifier1: 0, modifier2: 0 }, sent, LIMITS);
-    const opened = one.open(requestOf('GET / HTTP/1.1', 'Host: a', `X: ${'x'.repeat(size)}`), TARGET, new Heard(), asker());
+    const opened = one.open(
+      requestOf('GET / HTTP/1.1', 'Host: a', `X: ${'x'.repeat(size)}`),
+      TARGET,
+      new Heard(),
+      asker(),
+    );
     assert.equal(opened, fits ? 0 : 'head-too-large-for-origin');
     const bytes = sent.take();
     if (fits) assert.equal(readUwsgi(bytes).pairs.find(([name]) => name === 'HTTP_X')?.[1].length, size);
@@ -122,9 +127,24 @@ const ANSWERS: [bytes: string, eof: boolean, events: string[], body: string][] =
   ['Status: 404 Not Found\nX: y\n\nno', true, ['answer 404 Not Found (close)', 'end'], 'no'],
   ['HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nhi', false, ['answer 201 Made (length=2)', 'end'], 'hi'],
   ['HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi, too', false, ['answer 200 OK (length=2)', 'end'], 'hi'],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n', false, ['answer 200 OK (chunked)', 'end'], 'hi'],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n', true, ['answer 200 OK (chunked)', 'error answer-incomplete'], 'hi'],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n', false, ['answer 200 OK (chunked)', 'error answer-incomplete'], ''],
+  [
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+    false,
+    ['answer 200 OK (chunked)', 'end'],
+    'hi',
+  ],
+  [
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n',
+    true,
+    ['answer 200 OK (chunked)', 'error answer-incomplete'],
+    'hi',
+  ],
+  [
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
+    false,
+    ['answer 200 OK (chunked)', 'error answer-incomplete'],
+    '',
+  ],
   ['Location: /x\r\n\r\n', true, ['answer 302 Found (close)', 'end'], ''],
   ['Status: 204\r\n\r\n', false, ['answer 204  (none)', 'end'], ''],
   ['Content-Length: 5\r\n\r\nhi', true, ['answer 200 OK (length=5)', 'error answer-incomplete'], 'hi'],
@@ -166,12 +186,34 @@ test('a client that waits for 100 gets it', () => {
 });
 
 const SHARDS = [
-  ...['\n', '\r\n', '\r\n\r\n', '\n\n', ':', ' ', '\0', '\xff', 'Status: 404 x\n', 'Status: 99\n', 'X: y\r\n', 'Location: /\n'],
-  ...['HTTP/1.1 200 OK\r\n', 'HTTP/1.1 100\r\n\r\n', 'Content-Length: 3\n', 'Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n', '0\r\n\r\n'],
+  ...[
+    '\n',
+    '\r\n',
+    '\r\n\r\n',
+    '\n\n',
+    ':',
+    ' ',
+    '\0',
+    '\xff',
+    'Status: 404 x\n',
+    'Status: 99\n',
+    'X: y\r\n',
+    'Location: /\n',
+  ],
+  ...[
+    'HTTP/1.1 200 OK\r\n',
+    'HTTP/1.1 100\r\n\r\n',
+    'Content-Length: 3\n',
+    'Transfer-Encoding: chunked\r\n',
+    '3\r\nabc\r\n',
+    '0\r\n\r\n',
+  ],
 ];
 
 test('whatever comes, and however it is split: one result, and no exception', () => {
-  const soup = fc.array(fc.constantFrom(...SHARDS), { maxLength: 10 }).map((parts) => Buffer.from(parts.join(''), 'latin1'));
+  const soup = fc
+    .array(fc.constantFrom(...SHARDS), { maxLength: 10 })
+    .map((parts) => Buffer.from(parts.join(''), 'latin1'));
   const property = fc.property(soup, fc.boolean(), fc.boolean(), (all, eof, head) => {
     const run = (pieces: readonly Buffer[]): object =>
       converse(session(), requestOf(`${head ? 'HEAD' : 'GET'} / HTTP/1.1`, 'Host: a'), pieces, { eof }).all;

@@ -11,10 +11,14 @@ const MOST = 65_535;
 
 const options = z
   .strictObject({
-    modifier1: count('What kind of request it is: 0 is WSGI, 5 PSGI, 7 Rack, 14 and others see the manual of uWSGI.', 0, {
-      most: 255,
-      off: false,
-    }),
+    modifier1: count(
+      'What kind of request it is: 0 is WSGI, 5 PSGI, 7 Rack, 14 and others see the manual of uWSGI.',
+      0,
+      {
+        most: 255,
+        off: false,
+      },
+    ),
     modifier2: count('The second number of that kind; most kinds have none.', 0, { most: 255, off: false }),
   })
   .meta({ title: 'uwsgi' });
