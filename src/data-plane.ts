@@ -127,6 +127,8 @@ export class DataPlane {
       upstreams: this.#upstreams,
       hooks: this.#hooks,
       defect: (error) => this.report(error),
+      gathers: ({ options, origins }) =>
+        options.gather > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };

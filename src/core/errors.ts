@@ -115,6 +115,13 @@ export const errors = {
     'never',
     'The trailer section is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
+  'length-required': row(
+    'client',
+    411,
+    'http_request_denied',
+    'never',
+    'The body is chunked and larger than `gather`, and the origin wants to know its length first.',
+  ),
   'body-too-large': row('client', 413, 'http_request_denied', 'never', 'The body is larger than `limits.body`.'),
   'head-timeout': row('client', 408, 'http_request_error', 'never', 'The head did not arrive within `timeouts.head`.'),
   'body-timeout': row('client', 408, 'http_request_error', 'never', 'No byte of the body arrived for `timeouts.body`.'),

@@ -65,7 +65,8 @@ export class Forwarding implements Applicant, Carrier {
   start(): void {
     this.#exchange.carrier = this;
     this.#upstream.budget.request();
-    this.#apply();
+    if (this.#exchange.request.framing === 'chunked' && this.#rooms.gathers(this.#upstream)) this.#gather();
+    else this.#apply();
   }
 
   // ---- as an applicant
@@ -305,6 +306,31 @@ export class Forwarding implements Applicant, Carrier {
     channel?.abandon();
     this.#giveUp('hook-failed', '');
     if (origin !== null) this.#upstream.release(origin);
+  }
+
+  /**
+   * The origins want to know the body's length first. No slot is asked for until the body is here, so that a slow client
+   * keeps no process of an application busy.
+   */
+  #gather(): void {
+    const upload = new Upload(this.#upstream.options.gather);
+    this.#upload = upload;
+    this.#exchange.front.readBody({
+      body: (buffer, start, end) => {
+        if (this.#over) return;
+        upload.body(buffer, start, end);
+        if (!upload.replayable) this.#giveUp('length-required', `more than ${this.#upstream.options.gather} bytes`);
+      },
+      end: (trailers) => {
+        if (this.#over) return;
+        upload.end(trailers);
+        const { request } = this.#exchange;
+        request.framing = 'length';
+        request.length = upload.size;
+        this.#apply();
+      },
+      flush: () => true,
+    });
   }
 
   /** Asks for a slot: now, in the backlog, or not at all. */

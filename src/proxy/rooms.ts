@@ -15,6 +15,8 @@ export interface Rooms {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly hooks: Hooks | null;
   defect(error: unknown): void;
+  /** Chunked bodies are gathered before they are sent there: its origins want to know their length. */
+  gathers(upstream: Upstream): boolean;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;
 }

@@ -9,7 +9,8 @@ export class Upload implements BodySink {
   ended = false;
   readonly #most: number;
   #kept: Buffer[] | null = [];
-  #size = 0;
+  /** Bytes that have passed; while all are kept. */
+  size = 0;
   #trailers = '';
   #channel: Channel | null = null;
 
@@ -33,8 +34,8 @@ export class Upload implements BodySink {
 
   body(buffer: Buffer, start: number, end: number): void {
     if (this.#kept !== null) {
-      this.#size += end - start;
-      if (this.#size > this.#most) this.#kept = null;
+      this.size += end - start;
+      if (this.size > this.#most) this.#kept = null;
       else this.#kept.push(Buffer.from(buffer.subarray(start, end)));
     }
     this.#channel?.requestBody(buffer, start, end);

@@ -195,6 +195,12 @@ export const upstreamShape = {
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
   cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
+  gather: size(
+    'Chunked request bodies up to this size are kept in memory until they are complete, for origins that want to know the length first, ' +
+      'as PHP does behind FastCGI. A larger one is answered 411. 0 passes all on as they come, without a length.',
+    '1MiB',
+    { most: '64MiB', off: false },
+  ),
   host: hostSchema,
 };
 

@@ -37,6 +37,8 @@ export interface UpstreamOptions extends HealthOptions {
   readonly slowStart: number;
   /** For origins that are told in CGI's names. */
   readonly cgi: CgiOptions;
+  /** Most bytes of a chunked body that is gathered for origins which need its length; 0 streams it. */
+  readonly gather: number;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
 }
