@@ -127,9 +127,10 @@ export class DataPlane {
       passes: passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
       hooks: this.#hooks,
-      needsLength: ({ address }) => codecOf(address.scheme).needsLength === true,
       temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
+      gathers: ({ options, origins }) =>
+        options.spool.size > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };

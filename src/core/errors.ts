@@ -122,6 +122,13 @@ export const errors = {
     'never',
     'The trailer section is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
+  'length-required': row(
+    'client',
+    411,
+    'http_request_denied',
+    'never',
+    "The body is chunked, the origin's protocol wants to know its length first, and `spool.size` is 0.",
+  ),
   'body-too-large': row('client', 413, 'http_request_denied', 'never', 'The body is larger than `limits.body`.'),
   'spool-full': row(
     'client',

@@ -67,8 +67,7 @@ export class Forwarding implements Applicant, Carrier {
   start(): void {
     this.#exchange.carrier = this;
     this.#upstream.budget.request();
-    const { framing } = this.#exchange.request;
-    if (framing === 'chunked' && this.#upstream.origins.some(this.#rooms.needsLength)) this.#gather();
+    if (this.#exchange.request.framing === 'chunked' && this.#rooms.gathers(this.#upstream)) this.#gather();
     else this.#apply();
   }
 
@@ -311,7 +310,10 @@ export class Forwarding implements Applicant, Carrier {
     if (origin !== null) this.#upstream.release(origin);
   }
 
-  /** Takes the whole body in before an origin is asked: one of them wants to know its length first. */
+  /**
+   * The origins want to know the body's length first. No slot is asked for until the body is here, so that a slow client
+   * keeps no process of an application busy.
+   */
   #gather(): void {
     const { front, request } = this.#exchange;
     const spool = new Spool(

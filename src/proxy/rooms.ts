@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { Origin } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Pass } from '../rewrite/pass.ts';
 import type { Table } from '../route/table.ts';
@@ -16,11 +15,11 @@ export interface Rooms {
   readonly passes: readonly Pass[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly hooks: Hooks | null;
-  /** This origin wants to know how long a body is before it comes. */
-  readonly needsLength: (origin: Origin) => boolean;
   /** For a body that is gathered; '' is the system's folder. */
   temporaryFile(folder: string): SpoolFile;
   defect(error: unknown): void;
+  /** Chunked bodies are gathered before they are sent there: its origins want to know their length. */
+  gathers(upstream: Upstream): boolean;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;
 }

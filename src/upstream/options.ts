@@ -76,7 +76,12 @@ const spoolSchema = z
       most: '1GiB',
       off: false,
     }),
-    size: size('Largest such body. A larger one is answered 413.', '1GiB', { off: false }),
+    size: size(
+      'Largest such body. A larger one is answered 413. With 0 nothing is gathered: FastCGI applications get the body as it comes, without ' +
+        'a length; those that speak SCGI or uwsgi none, and the client 411.',
+      '1GiB',
+      { off: false },
+    ),
     folder: z
       .string()
       .default('')
@@ -212,7 +217,7 @@ export const upstreamShape = {
   spool: spoolSchema
     .prefault({})
     .describe(
-      'Chunked uploads to origins that want to know the length first (SCGI, uwsgi, CGI): they are gathered before an origin is asked.',
+      'Chunked uploads to origins that want to know the length first (FastCGI, SCGI, uwsgi): they are gathered before an origin is asked.',
     ),
   cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
   host: hostSchema,

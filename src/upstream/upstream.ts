@@ -37,7 +37,7 @@ export interface UpstreamOptions extends HealthOptions {
   readonly slowStart: number;
   /** For bodies of unknown length on their way to origins that want to know it. */
   readonly spool: {
-    /** Bytes in memory, and altogether. */
+    /** Bytes in memory, and altogether; nothing is gathered when that is 0. */
     readonly memory: number;
     readonly size: number;
     /** For those that are not in memory; '' is the system's. */

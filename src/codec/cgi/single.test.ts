@@ -117,7 +117,7 @@ test('a body of unknown length is not sent', () => {
   const request = upload(0);
   request.framing = 'chunked';
   const sent = new Sent();
-  assert.equal(session(sent).open(request, TARGET, new Heard(), asker()), 'no-origin');
+  assert.equal(session(sent).open(request, TARGET, new Heard(), asker()), 'length-required');
   assert.equal(sent.take().length, 0);
 });
 

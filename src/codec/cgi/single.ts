@@ -40,8 +40,8 @@ export class SingleSession implements CodecSession {
   }
 
   open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode {
-    // Not gathered: the origin has come with a reload, after its upstream was asked what it needs.
-    if (request.framing === 'chunked') return 'no-origin';
+    // Nothing is to be gathered, or the origin has come with a reload, after its upstream was asked what it needs.
+    if (request.framing === 'chunked') return 'length-required';
     const told = this.#told(request, target, from);
     if (typeof told === 'string') return told;
     this.#into = into;

@@ -20,6 +20,8 @@ export const fastcgi = {
   // Apache's name for it is fcgi.
   schemes: ['fastcgi', 'fcgi'],
   speaksCgi: true,
+  // The protocol does not, but PHP takes a body without CONTENT_LENGTH for an empty one.
+  needsLength: true,
   options,
   create(given, out: ByteSink, limits: CodecLimits): CodecSession {
     return new FastCgiSession(out, limits, given.keepConnection);
