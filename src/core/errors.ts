@@ -2,7 +2,7 @@
  * Everything that can go wrong with a request, once: who is to blame, what the client is told, what RFC 9209 calls it,
  * and whether another origin may be asked. Codes are stable; wording is not.
  *
- * `retry`: `always` nothing was sent to the origin · `idempotent` something was, so only a request that may be repeated
+ * `retry`: `always` nothing was sent to the origin, or it says that it has not begun · `idempotent` something was, so only a request that may be repeated
  * (RFC 9110 §9.2.2) is sent again · `never`.
  * `proxy`: the error type of the `Proxy-Status` field (RFC 9209 §2.3); `-` where the proxy sends none.
  */

@@ -65,7 +65,7 @@ export function readRecords(bytes: Buffer): { records: ReadRecord[]; used: numbe
 }
 
 /** The pairs of a PARAMS stream. Throws when one is cut off or there twice. */
-export function readPairs(stream: Buffer): Map<string, string> {
+function readPairs(stream: Buffer): Map<string, string> {
   const pairs = new Map<string, string>();
   let at = 0;
   const size = (): number => {

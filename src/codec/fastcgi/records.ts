@@ -2,10 +2,10 @@
 
 export const VERSION = 1;
 /** §8, the record types; what we send and what we look at. */
-export const BEGIN_REQUEST = 1;
-export const ABORT_REQUEST = 2;
+const BEGIN_REQUEST = 1;
+const ABORT_REQUEST = 2;
 export const END_REQUEST = 3;
-export const PARAMS = 4;
+const PARAMS = 4;
 export const STDIN = 5;
 export const STDOUT = 6;
 export const STDERR = 7;
@@ -40,7 +40,7 @@ const begin = (flags: number): string =>
 export const BEGIN: readonly [once: string, keep: string] = [begin(0), begin(KEEP_CONN)];
 
 export const ABORT: string = header(ABORT_REQUEST, 0);
-export const NO_MORE_PARAMS: string = header(PARAMS, 0);
+const NO_MORE_PARAMS: string = header(PARAMS, 0);
 export const NO_MORE_STDIN: string = header(STDIN, 0);
 
 /** §3.4: a name and a value, each with its length before them. */
