@@ -1,7 +1,8 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecs } from './codec/index.ts';
+import { codecOf } from './codec/index.ts';
+import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import type { RecordView } from './control/views.ts';
@@ -126,7 +127,12 @@ export class DataPlane {
       passes: passes(config.headers, this.#clock, this.#spans),
       upstreams: this.#upstreams,
       hooks: this.#hooks,
+      temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
+      gathers: ({ options, origins }) =>
+        options.spool.size > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
+      note: ({ id, upstream, origin }, line) =>
+        this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };
     this.#listeners = config.listen.map((_, index) => this.#makeListener(config, boards, index));
     this.#bells.listen(() => this.#rung());
@@ -423,19 +429,23 @@ export class DataPlane {
   }
 
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const [codec] = codecs;
     const pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
-      (out) => codec.create({}, out, this.#codecLimits),
+      (out, origin) => {
+        const kind = codecOf(origin.address.scheme);
+        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits);
+      },
       (error) => this.report(error),
       this.#config.limits.window,
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);
     const board = this.#board(boardKeys.upstream(name));
-    return new Upstream(name, options, origins, this.#makeBalancer(options), pool, log, board, this.#bells);
+    const balancer = this.#makeBalancer(options);
+    const upstream = new Upstream(name, options, origins, balancer, pool, log, board, this.#bells);
+    return upstream;
   }
 
   #makeBalancer({ balance }: UpstreamConfig): Balancer {
@@ -472,6 +482,11 @@ function bound(listeners: readonly (Listener | null)[]): Bound {
 
 /** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A protocol with options has them in a part of the upstream that is named like it. */
+function codecOptions(upstream: object, { name }: { readonly name: string }): Readonly<Record<string, unknown>> {
+  return (upstream as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>)[name] ?? {};
+}
 
 /** Applications send more fields than clients do: at least 200. */
 function codecLimits({ limits }: Config): CodecLimits {

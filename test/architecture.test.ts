@@ -53,7 +53,7 @@ describe('the checker finds', () => {
       'src/route/a.ts:1 route/ may import only core/, not upstream/b.ts',
     ]);
     assert.deepEqual(broken({ 'src/upstream/a.ts': `import type { B } from '../balance/random.ts';` }), [
-      'src/upstream/a.ts:1 upstream/ may import only core/, wire/, balance/balancer.ts, codec/codec.ts, not balance/random.ts',
+      'src/upstream/a.ts:1 upstream/ may import only core/, wire/, balance/balancer.ts, codec/codec.ts, codec/cgi/options.ts, not balance/random.ts',
     ]);
     assert.equal(broken({ 'src/listen/a.ts': `await import('../codec/fastcgi.ts');` }).length, 1);
     assert.equal(broken({ 'src/config/a.ts': `import { b } from '../balance/random.ts';` }).length, 1);

@@ -1,5 +1,8 @@
 import type { z } from 'zod';
+import type { ClientAddress } from '../core/exchange.ts';
+import type { CgiOptions } from './cgi/options.ts';
 import type { AnswerSink, ByteSink } from '../core/answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Request } from '../core/request.ts';
 
@@ -14,16 +17,33 @@ export interface CodecSession {
   readonly reusable: boolean;
   /** The peer's own idle limit in milliseconds, or -1. */
   readonly idleLimit: number;
-  /** Sends a request's head. `body` and `end` follow when its framing is not `none`. */
-  open(request: Request, target: RequestTarget, into: AnswerSink): number;
+  /**
+   * For protocols whose peer says how much of a body it takes: some is kept here, and no more should come until a read
+   * has made this false. What is kept is at most what arrives before the sender looks: one read, or a body sent again.
+   */
+  readonly holding?: boolean;
+  /**
+   * Sends a request's head. `body` and `end` follow when its framing is not `none`.
+   * @returns the exchange's number, or why this request cannot be told: then nothing was sent, and the channel is as before
+   */
+  open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode;
   body(id: number, buffer: Buffer, start: number, end: number): void;
   end(id: number, trailers: string): void;
   /** Forgets an exchange before its end; the sink hears nothing more. Afterwards the session may not be reusable. */
   abort(id: number): void;
-  /** Bytes from the peer. Errors reach the sink, never the caller. */
+  /** Bytes from the peer. Errors reach the sink, never the caller. What it writes meanwhile goes out afterwards. */
   receive(buffer: Buffer, start: number, end: number): void;
   /** The peer has closed its side. */
   eof(): void;
+}
+
+/** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
+export interface Asker {
+  /** The client's IP address, as trusted proxies name it, or `unix:`. */
+  readonly remote: string;
+  /** `X-Request-Id`; '' when switched off. */
+  readonly id: string;
+  readonly front: { readonly client: ClientAddress };
 }
 
 /** How the origin is to be addressed, when that is not how the client put it. */
@@ -32,6 +52,8 @@ export interface RequestTarget {
   readonly authority: string;
   /** Replace the client's Host by `authority`. */
   readonly replaceHost: boolean;
+  /** How requests become files and variables, for protocols with CGI's names. */
+  readonly cgi: CgiOptions;
 }
 
 /** Bounds a codec keeps while decoding. */
@@ -49,4 +71,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
 > & {
   /** URL schemes of origins that speak it. */
   readonly schemes: readonly string[];
+  /** The head of a request tells the body's length: chunked bodies are gathered before they are sent. */
+  readonly needsLength?: boolean;
+  /** Requests are told in CGI's names: the upstream's `cgi` options count. */
+  readonly speaksCgi?: boolean;
 };

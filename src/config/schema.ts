@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { codecs } from '../codec/index.ts';
+import { ajp, codecs, fastcgi, uwsgi } from '../codec/index.ts';
 import { oneOrMany, type OwnInput } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -75,6 +75,9 @@ const upstreamSchema = z
     balance: balanceSchema,
     check: checkSchema,
     ...upstreamShape,
+    fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
+    uwsgi: uwsgi.options.prefault({}).describe('Origins that speak uwsgi.'),
+    ajp: ajp.options.prefault({}).describe('Origins that speak AJP.'),
   })
   .meta({ title: 'upstream' });
 

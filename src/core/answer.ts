@@ -42,6 +42,14 @@ export class Answer {
   }
 }
 
+/** `100 Continue`, for when it is certain here that the body is wanted. */
+export function continueAnswer(): Answer {
+  const answer = new Answer();
+  answer.status = 100;
+  answer.line = '100 Continue';
+  return answer;
+}
+
 /**
  * Where a body goes, piece by piece. The bytes are only valid during the call: the memory is a read buffer that the
  * next read fills again, so whoever keeps them copies them.
@@ -63,6 +71,8 @@ export interface AnswerSink extends BodySink {
   interim(answer: Answer): void;
   /** The final head. 101 means the channel is now a tunnel; bytes after it arrive through `body`. */
   head(answer: Answer): void;
+  /** The application has something to say to whoever looks after it: a line for the log. */
+  note?(line: string): void;
   /** The answer cannot be completed. Nothing follows. */
   fail(code: ErrorCode, detail?: string): void;
 }

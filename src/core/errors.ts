@@ -2,7 +2,7 @@
  * Everything that can go wrong with a request, once: who is to blame, what the client is told, what RFC 9209 calls it,
  * and whether another origin may be asked. Codes are stable; wording is not.
  *
- * `retry`: `always` nothing was sent to the origin · `idempotent` something was, so only a request that may be repeated
+ * `retry`: `always` nothing was sent to the origin, or it says that it has not begun · `idempotent` something was, so only a request that may be repeated
  * (RFC 9110 §9.2.2) is sent again · `never`.
  * `proxy`: the error type of the `Proxy-Status` field (RFC 9209 §2.3); `-` where the proxy sends none.
  */
@@ -108,6 +108,13 @@ export const errors = {
     'never',
     'The head is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
+  'head-too-large-for-origin': row(
+    'client',
+    431,
+    'http_request_error',
+    'never',
+    "The head does not fit into what the origin's protocol can carry: a packet of `ajp.packetSize`, or 64 KiB of variables with uwsgi. Nothing was sent.",
+  ),
   'trailers-too-large': row(
     'client',
     431,
@@ -115,7 +122,21 @@ export const errors = {
     'never',
     'The trailer section is larger than `limits.head`, or has more fields than `limits.fields`.',
   ),
+  'length-required': row(
+    'client',
+    411,
+    'http_request_denied',
+    'never',
+    "The body is chunked, the origin's protocol wants to know its length first, and `spool.size` is 0.",
+  ),
   'body-too-large': row('client', 413, 'http_request_denied', 'never', 'The body is larger than `limits.body`.'),
+  'spool-full': row(
+    'client',
+    413,
+    'http_request_denied',
+    'never',
+    'A chunked body for an origin that wants to know the length first is larger than `spool.size`.',
+  ),
   'head-timeout': row('client', 408, 'http_request_error', 'never', 'The head did not arrive within `timeouts.head`.'),
   'body-timeout': row('client', 408, 'http_request_error', 'never', 'No byte of the body arrived for `timeouts.body`.'),
   'unknown-expectation': row(
@@ -156,6 +177,13 @@ export const errors = {
     'proxy_internal_response',
     'never',
     'sluice is shutting down and takes no new requests.',
+  ),
+  'no-script': row(
+    'sluice',
+    404,
+    'destination_not_found',
+    'never',
+    'The path names no script: no segment of it ends with one of `cgi.split`, and neither `cgi.index` nor `cgi.front` stands in.',
   ),
   'no-origin': row(
     'sluice',
@@ -210,6 +238,13 @@ export const errors = {
     'connection_terminated',
     'idempotent',
     'The origin closed or reset the connection before it answered.',
+  ),
+  'origin-overloaded': row(
+    'origin',
+    503,
+    'connection_limit_reached',
+    'always',
+    'The FastCGI application turned the request away before it began with it: it is overloaded, or busy with another one.',
   ),
   'bad-answer': row(
     'origin',
@@ -268,6 +303,13 @@ export const errors = {
     'The origin switched to a protocol the client did not ask for.',
   ),
 
+  'spool-failed': row(
+    'sluice',
+    507,
+    'proxy_internal_error',
+    'never',
+    'A chunked body that has to be gathered cannot be written to `spool.folder`, or not be read again: the disk is full, or sluice may not write there.',
+  ),
   'hook-failed': row('sluice', 500, 'proxy_internal_error', 'never', 'A hook of the embedding program threw.'),
   internal: row(
     'sluice',

@@ -128,7 +128,7 @@ export class Request {
     const whole = this.pathAndQuery;
     const mark = whole.indexOf('?');
     const raw = mark < 0 ? whole : whole.slice(0, mark);
-    return isPlain(raw) ? raw : normalizePath(raw);
+    return normalizePath(raw);
   }
 }
 
@@ -143,9 +143,13 @@ function isPlain(path: string): boolean {
   return true;
 }
 
-/** See `Request.path`. */
-export function normalizePath(raw: string): string | undefined {
-  const decoded = raw.replace(/(?:%[0-9a-f]{2})+/gi, decodeRun);
+/**
+ * See `Request.path`.
+ * @param decode makes text of a run of escapes; it leaves those of `/` as they are
+ */
+export function normalizePath(raw: string, decode: (run: string) => string = decodeRun): string | undefined {
+  if (isPlain(raw)) return raw;
+  const decoded = raw.replace(/(?:%[0-9a-f]{2})+/gi, decode);
   const kept: string[] = [];
   const segments = decoded.split('/');
   for (let i = 1; i < segments.length; i++) {

@@ -1,4 +1,4 @@
-import type { Answer } from '../core/answer.ts';
+import { type Answer, continueAnswer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
@@ -12,7 +12,8 @@ import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
 import type { Rooms } from './rooms.ts';
 import { Tunnel } from './tunnel.ts';
-import { Upload } from './upload.ts';
+import { Spool } from './spool.ts';
+import { type RequestBody, Upload } from './upload.ts';
 
 /**
  * One exchange's way through an upstream: asks for a slot, gets a channel, sends the request, passes the answer on; and
@@ -35,7 +36,8 @@ export class Forwarding implements Applicant, Carrier {
   readonly #rooms: Rooms;
   #channel: Channel | null = null;
   #origin: Origin | null = null;
-  #upload: Upload | null = null;
+  #upload: RequestBody | null = null;
+  #spool: Spool | null = null;
   #tunnel: Tunnel | null = null;
   #tried: Origin[] | null = null;
   #retries = 0;
@@ -70,7 +72,8 @@ export class Forwarding implements Applicant, Carrier {
   start(): void {
     this.#exchange.carrier = this;
     this.#upstream.budget.request();
-    this.#apply();
+    if (this.#exchange.request.framing === 'chunked' && this.#rooms.gathers(this.#upstream)) this.#gather();
+    else this.#apply();
   }
 
   // ---- as an applicant
@@ -149,7 +152,7 @@ export class Forwarding implements Applicant, Carrier {
   }
 
   requestFlushed(): void {
-    if (this.#upload !== null) this.#exchange.front.resumeBody();
+    this.#upload?.resume();
   }
 
   interim(answer: Answer): void {
@@ -208,7 +211,7 @@ export class Forwarding implements Applicant, Carrier {
     if (this.#tunnel !== null) return this.#tunnel.flushClient();
     if (!this.#ended) return this.#exchange.front.flush();
     if (!this.#over) {
-      this.#over = true;
+      this.#finish();
       this.#exchange.carrier = null;
       const channel = this.#channel as Channel;
       const origin = this.#leave() as Origin;
@@ -219,6 +222,10 @@ export class Forwarding implements Applicant, Carrier {
       this.#exchange.front.flush();
     }
     return true;
+  }
+
+  note(line: string): void {
+    this.#rooms.note(this.#exchange, line);
   }
 
   fail(code: ErrorCode, detail = ''): void {
@@ -236,7 +243,7 @@ export class Forwarding implements Applicant, Carrier {
       this.#lastError = code;
       this.#lastDetail = detail;
       if (this.#answered) {
-        this.#over = true;
+        this.#finish();
         exchange.error = code;
         exchange.errorDetail = detail;
         exchange.carrier = null;
@@ -253,7 +260,7 @@ export class Forwarding implements Applicant, Carrier {
   // ---- as the exchange's carrier
 
   clientGone(): void {
-    this.#over = true;
+    this.#finish();
     this.#upstream.backlog.remove(this);
     const channel = this.#channel;
     const origin = this.#leave();
@@ -314,6 +321,34 @@ export class Forwarding implements Applicant, Carrier {
     if (origin !== null) this.#upstream.release(origin, this.#sent);
   }
 
+  /**
+   * The origins want to know the body's length first. No slot is asked for until the body is here, so that a slow client
+   * keeps no process of an application busy.
+   */
+  #gather(): void {
+    const { front, request } = this.#exchange;
+    const spool = new Spool(
+      this.#upstream.options.spool,
+      front,
+      () => this.#rooms.temporaryFile(this.#upstream.options.spool.folder),
+      (code, detail) => {
+        if (this.#over) return;
+        if (code !== '') return this.#giveUp(code, detail);
+        request.framing = 'length';
+        request.length = spool.length;
+        request.fields.append('Content-Length', String(spool.length));
+        this.#upload = spool;
+        this.#waited = true;
+        this.deadline = this.#rooms.clock.now() + this.#upstream.options.queue.timeout;
+        this.#apply();
+      },
+      (detail) => this.fail('spool-failed', detail),
+    );
+    this.#spool = spool;
+    if (request.expectsContinue) front.interim(continueAnswer());
+    front.readBody(spool);
+  }
+
   /** Asks for a slot: now, in the backlog, or not at all. */
   #apply(): void {
     const exchange = this.#exchange;
@@ -342,17 +377,24 @@ export class Forwarding implements Applicant, Carrier {
     const { request } = exchange;
     this.#channel = channel;
     exchange.state = 'sending';
-    channel.carry(request, this.#upstream.target(channel.origin), this);
+    const refused = channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
+    if (refused !== undefined) {
+      const origin = this.#leave() as Origin;
+      channel.release(exchange.connected);
+      this.#giveUp(refused, '');
+      return this.#upstream.release(origin, this.#sent);
+    }
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
-      this.#upload = new Upload(keep);
-      this.#upload.use(channel);
+      const upload = new Upload(keep, exchange.front);
+      this.#upload = upload;
+      upload.use(channel);
       // Head and first piece leave together when the piece is there; else the head goes ahead.
-      if (exchange.front.readBody(this.#upload)) return;
+      if (exchange.front.readBody(upload)) return;
     } else {
       this.#upload.use(channel);
-      exchange.front.resumeBody();
+      this.#upload.resume();
     }
     if (this.#channel === channel) channel.requestFlush();
   }
@@ -372,7 +414,10 @@ export class Forwarding implements Applicant, Carrier {
     const { retries } = this.#upstream.options;
     const rule = errors[code].retry;
     if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
-    if (rule === 'always') return true;
+    if (rule === 'always') {
+      (this.#tried ??= []).push(origin);
+      return true;
+    }
     if (!isIdempotent(exchange.request.method)) return false;
     if (exchange.reused && code === 'origin-closed' && !heard) {
       // The usual end of a kept connection, met in the middle: nothing is known against the origin.
@@ -388,11 +433,16 @@ export class Forwarding implements Applicant, Carrier {
 
   #giveUp(code: ErrorCode, detail: string, retryAfter = 0): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     const exchange = this.#exchange;
     exchange.carrier = null;
     exchange.errorDetail = detail;
     refuse(exchange, code, retryAfter);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#spool?.close();
   }
 
   #startTunnel(): void {
@@ -400,7 +450,7 @@ export class Forwarding implements Applicant, Carrier {
     channel.detach();
     this.#tunnel = new Tunnel(this.#exchange, channel, this.#rooms, () => {
       const origin = this.#leave();
-      this.#over = true;
+      this.#finish();
       channel.close();
       if (origin !== null) this.#upstream.release(origin, this.#sent);
       this.#exchange.front.tunnelled();

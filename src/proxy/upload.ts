@@ -1,21 +1,36 @@
 import type { BodySink } from '../core/answer.ts';
+import type { Front } from '../core/exchange.ts';
 import type { Channel } from '../upstream/channel.ts';
+
+/** A request's body, as whoever forwards it sees it. */
+export interface RequestBody {
+  /** All of it has been handed to the present channel. */
+  readonly ended: boolean;
+  /** It can be sent once more, from its beginning. */
+  readonly replayable: boolean;
+  /** Sends to this channel from now on, from the beginning; null holds the body back. */
+  use(channel: Channel | null): void;
+  /** The channel can take more. */
+  resume(): void;
+}
 
 /**
  * A request's body on its way to an origin. Keeps a copy of what has passed while that is short enough to be sent
  * again; a new channel gets the copy first, then the rest as it comes.
  */
-export class Upload implements BodySink {
+export class Upload implements BodySink, RequestBody {
   ended = false;
   readonly #most: number;
+  readonly #front: Front;
   #kept: Buffer[] | null = [];
   #size = 0;
   #trailers = '';
   #channel: Channel | null = null;
 
   /** @param most bytes of the body to keep for sending it again; 0 for none */
-  constructor(most: number) {
+  constructor(most: number, front: Front) {
     this.#most = most;
+    this.#front = front;
   }
 
   /** Everything that has passed is still here. */
@@ -29,6 +44,10 @@ export class Upload implements BodySink {
     if (channel === null) return;
     for (const piece of this.#kept ?? []) channel.requestBody(piece, 0, piece.length);
     if (this.ended) channel.requestEnd(this.#trailers);
+  }
+
+  resume(): void {
+    this.#front.resumeBody();
   }
 
   body(buffer: Buffer, start: number, end: number): void {

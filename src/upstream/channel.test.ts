@@ -49,7 +49,7 @@ async function uploading(
   });
   const request = requestOf('POST / HTTP/1.1');
   request.framing = 'chunked';
-  channel.carry(request, { host: null } as never, user);
+  channel.carry(request, { host: null } as never, user, {} as never);
   await eventually(() => silent.connections.length === 1, 'the origin to accept');
   return { channel, far: silent.connections[0], clock, heard };
 }

@@ -4,7 +4,7 @@ import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
-import type { CodecSession, RequestTarget } from '../codec/codec.ts';
+import type { Asker, CodecSession, RequestTarget } from '../codec/codec.ts';
 import { BULK, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Pool } from './pool.ts';
@@ -42,6 +42,8 @@ export class Channel implements WireOwner {
   #id = 0;
   /** The head of the final answer has come: from now on the origin may only pause for `timeouts.idle`. */
   #answering = false;
+  /** The user was told to wait because the session holds a part of the body. */
+  #withheld = false;
   /** Something has come, be it an interim answer or half a head. */
   heard = false;
 
@@ -51,7 +53,7 @@ export class Channel implements WireOwner {
     this.#user = user;
     this.born = pool.clock.now();
     this.wire = new Wire(this, pool.window);
-    this.session = pool.makeSession(this.wire);
+    this.session = pool.makeSession(this.wire, origin);
     this.timer = new Timer(() => this.#late());
     origin.connections++;
     pool.entered(this);
@@ -71,16 +73,26 @@ export class Channel implements WireOwner {
     }
   }
 
-  /** Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`. */
-  carry(request: Request, target: RequestTarget, user: ChannelUser): void {
+  /**
+   * Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`.
+   * @returns why the protocol cannot carry it, if so: then nothing was sent, and the channel may be released
+   */
+  carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): ErrorCode | undefined {
     this.state = 'open';
-    this.carried++;
     this.#user = user;
-    this.#answerEnded = false;
-    this.#answering = false;
     this.heard = false;
+    this.#answering = false;
+    const opened = this.session.open(request, target, user, from);
+    if (typeof opened === 'string') {
+      this.#answerEnded = true;
+      this.#requestEnded = true;
+      return opened;
+    }
+    this.#id = opened;
+    this.carried++;
+    this.#answerEnded = false;
     this.#requestEnded = request.framing === 'none';
-    this.#id = this.session.open(request, target, user);
+    this.#withheld = false;
     if (this.#requestEnded) this.#requestSent();
     else {
       this.pool.wheel.disarm(this.timer);
@@ -88,6 +100,7 @@ export class Channel implements WireOwner {
     }
     // A head that is the whole request goes out now; with a body it waits for the first piece, to leave in one write.
     if (this.#requestEnded) this.wire.flush();
+    return undefined;
   }
 
   requestBody(buffer: Buffer, start: number, end: number): void {
@@ -101,7 +114,8 @@ export class Channel implements WireOwner {
   }
 
   requestFlush(): boolean {
-    const flushed = this.wire.flush();
+    this.#withheld = this.session.holding === true;
+    const flushed = this.wire.flush() && !this.#withheld;
     if (this.#answering) {
       // It answers and reads on at once: taking the request is a sign of life, too.
       if (!this.#requestEnded) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
@@ -130,7 +144,11 @@ export class Channel implements WireOwner {
   /** The user gives up in the middle. */
   abandon(): void {
     this.#user = null;
-    if (this.state === 'open') this.session.abort(this.#id);
+    if (this.state === 'open') {
+      this.session.abort(this.#id);
+      // Where the protocol has a word for it, that goes out as far as the kernel takes it.
+      this.wire.flush();
+    }
     this.close();
   }
 
@@ -182,10 +200,12 @@ export class Channel implements WireOwner {
     const user = this.#user;
     this.session.receive(buffer, 0, length);
     if (user === null || this.#user !== user) return this.#mayRead();
+    if (this.wire.unsent) this.#answerPeer();
     return this.#fromSession();
   }
 
   flushed(): void {
+    if (this.#withheld) return this.#released();
     if (this.#requestEnded) this.#requestSent();
     else if (!this.#answering) this.pool.wheel.disarm(this.timer);
     this.#user?.requestFlushed();
@@ -235,6 +255,22 @@ export class Channel implements WireOwner {
 
   #mayRead(): boolean {
     return !this.wire.dead;
+  }
+
+  /** Sends what the session wrote while it read: a part of the body that the peer has asked for. */
+  #answerPeer(): void {
+    if (this.wire.flush()) this.#released();
+    if (!this.#withheld) return;
+    // It took a part: that is a sign of life.
+    if (this.#requestEnded) this.#requestSent();
+    else if (!this.#answering) this.pool.wheel.arm(this.timer, this.pool.options.timeouts.idle);
+  }
+
+  /** Everything that may go is out: on with the body, if the session keeps none of it. */
+  #released(): void {
+    if (!this.#withheld || this.session.holding === true) return;
+    this.#withheld = false;
+    this.flushed();
   }
 
   /** From now on the origin has `firstByte` to answer. */

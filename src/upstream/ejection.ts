@@ -4,7 +4,7 @@ import { count, duration } from '../core/kind.ts';
 
 /**
  * What an attempt may fail of: `connect` no connection · `timeout` too slow, in either direction · `reset` the origin
- * closed before or in its answer · `invalid` what it sent is no answer.
+ * closed before or in its answer, or turned the request away · `invalid` what it sent is no answer.
  */
 export type Failure = 'connect' | 'timeout' | 'reset' | 'invalid';
 
@@ -19,6 +19,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Failure>>> = {
   'origin-stalled': 'timeout',
   'origin-closed': 'reset',
   'answer-incomplete': 'reset',
+  'origin-overloaded': 'reset',
   'bad-answer': 'invalid',
   'answer-head-too-large': 'invalid',
   'bad-upgrade': 'invalid',

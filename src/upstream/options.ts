@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cgiSchema } from '../codec/cgi/options.ts';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { ejectSchema } from './ejection.ts';
@@ -67,6 +68,26 @@ export const answerHead = size('Largest head of an answer. A larger one is answe
   most: '1MiB',
   off: false,
 });
+
+/** Bodies that are gathered. */
+const spoolSchema = z
+  .strictObject({
+    memory: size('Of each such body this much is kept in memory. The rest goes to a file.', '1MiB', {
+      most: '1GiB',
+      off: false,
+    }),
+    size: size(
+      'Largest such body. A larger one is answered 413. With 0 nothing is gathered: FastCGI applications get the body as it comes, without ' +
+        'a length; those that speak SCGI or uwsgi none, and the client 411.',
+      '1GiB',
+      { off: false },
+    ),
+    folder: z
+      .string()
+      .default('')
+      .describe("Where the files are. They have no name, and go when their request does. Empty: the system's folder."),
+  })
+  .meta({ title: 'spool' });
 
 /** Connections kept open between requests. */
 const originKeepAliveSchema = z
@@ -193,6 +214,12 @@ export const upstreamShape = {
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
+  spool: spoolSchema
+    .prefault({})
+    .describe(
+      'Chunked uploads to origins that want to know the length first (FastCGI, SCGI, uwsgi): they are gathered before an origin is asked.',
+    ),
+  cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
   host: hostSchema,
 };
 

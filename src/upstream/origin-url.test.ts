@@ -61,7 +61,7 @@ test('what is none, why, and which part of it', () => {
     ['unix://run/a.sock', /starts with one slash/, undefined],
     [`unix:/${'x'.repeat(107)}`, /at most 107 bytes/, undefined],
     ['https://a', /https origins are not in this release, which speaks http, fastcgi/, 'https'],
-    ['scgi+unix:/a', /scgi origins are not in this release/, 'scgi'],
+    ['h2c+unix:/a', /h2c origins are not in this release/, 'h2c'],
     ['srv:', /name of the SRV records is missing/, undefined],
     ['srv://', /name of the SRV records is missing/, undefined],
     ['srv:_http._tcp.a:80', /SRV records tell the port: write srv:_http\._tcp\.a$/, ':80'],

@@ -38,7 +38,7 @@ export class Pool {
   window: number;
   readonly clock: Clock;
   readonly wheel: Wheel;
-  readonly makeSession: (out: ByteSink) => CodecSession;
+  readonly makeSession: (out: ByteSink, origin: Origin) => CodecSession;
   readonly onDefect: (error: unknown) => void;
   readonly #idle = new Map<Origin, Channel[]>();
   readonly #open = new Set<Channel>();
@@ -48,7 +48,7 @@ export class Pool {
     options: PoolOptions,
     clock: Clock,
     wheel: Wheel,
-    makeSession: (out: ByteSink) => CodecSession,
+    makeSession: (out: ByteSink, origin: Origin) => CodecSession,
     onDefect: (error: unknown) => void,
     window: number = BLOCK_SIZE,
   ) {

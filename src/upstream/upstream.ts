@@ -1,4 +1,5 @@
 import type { Ask, Balancer } from '../balance/balancer.ts';
+import type { CgiOptions } from '../codec/cgi/options.ts';
 import type { RequestTarget } from '../codec/codec.ts';
 import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
@@ -35,6 +36,16 @@ export interface UpstreamOptions extends HealthOptions {
   readonly maxInFlight: number;
   /** Milliseconds over which an origin that has come, or come back, gets its share of the load. */
   readonly slowStart: number;
+  /** For bodies of unknown length on their way to origins that want to know it. */
+  readonly spool: {
+    /** Bytes in memory, and altogether; nothing is gathered when that is 0. */
+    readonly memory: number;
+    readonly size: number;
+    /** For those that are not in memory; '' is the system's. */
+    readonly folder: string;
+  };
+  /** For origins that are told in CGI's names. */
+  readonly cgi: CgiOptions;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
 }
@@ -245,13 +256,13 @@ export class Upstream {
   }
 
   #adopt(origins: readonly Origin[]): void {
-    const { host } = this.options;
+    const { host, cgi } = this.options;
     this.origins = origins;
     this.#hasBackups = origins.some((origin) => origin.backup);
     for (const origin of origins) {
       const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
-      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass' });
+      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', cgi });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
     this.health.update(this.options, origins);

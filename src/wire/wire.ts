@@ -120,6 +120,11 @@ export class Wire implements WireLike {
     if (writev !== undefined) socket._writev = (chunks, done) => writev(chunks, calm(done));
   }
 
+  /** Something was added since the last flush. */
+  get unsent(): boolean {
+    return this.#text !== '' || this.#corked;
+  }
+
   /**
    * Writes what was added. True when the kernel took all of it; false when some waits in memory: the owner should stop
    * its source, and hears `flushed` once everything is out.

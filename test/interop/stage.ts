@@ -185,7 +185,8 @@ export async function startSluice(t: TestContext, config: TopInput): Promise<Slu
   const lines = (): AccessLine[] =>
     readFileSync(access, 'latin1')
       .split('\n')
-      .filter((line) => line !== '')
+      // What has no line end yet is being written.
+      .slice(0, -1)
       .map((line) => JSON.parse(line) as AccessLine);
   return {
     ...child,

@@ -47,7 +47,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   files: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
   listen: { from: ['core/', 'wire/', 'codec/http1'], packages: ['zod'], node: 'any but sockets' },
   upstream: {
-    from: ['core/', 'wire/', 'balance/balancer.ts', 'codec/codec.ts'],
+    from: ['core/', 'wire/', 'balance/balancer.ts', 'codec/codec.ts', 'codec/cgi/options.ts'],
     packages: ['zod'],
     node: 'any but sockets',
   },

@@ -63,8 +63,8 @@ export class AnswerHeadParser {
     fields.start = this.#fieldsAt;
     fields.end = after - base - 2;
     if (this.#lines.spaced.length > 0) this.#respell(fields);
-    if (this.#cgi) this.#statusField(answer);
-    else answer.line = statusOf(fields.text.slice(LINE_AT, this.#fieldsAt - 2));
+    if (!this.#cgi) answer.line = statusOf(fields.text.slice(LINE_AT, this.#fieldsAt - 2));
+    else if (!this.#statusField(answer)) return FAILED;
     return this.#judge(answer, head) ? after : FAILED;
   }
 
@@ -124,15 +124,22 @@ export class AnswerHeadParser {
     fields.end = text.length;
   }
 
-  /** CGI: `Status: 404 Not Found`, else 302 with a `Location`, else 200. */
-  #statusField(answer: Answer): void {
-    const index = answer.fields.find(names.STATUS);
-    const stated = index < 0 ? '' : answer.fields.value(index);
-    const match = /^([1-9]\d\d)(?: .*)?$/.exec(stated);
-    if (match !== null) answer.line = stated;
-    else answer.line = answer.fields.find(names.LOCATION) < 0 ? '200 OK' : '302 Found';
+  /** RFC 3875 §6.3.3: `Status: 404 Not Found`, else 302 with a `Location`, else 200. */
+  #statusField(answer: Answer): boolean {
+    const { fields } = answer;
+    answer.line = fields.find(names.LOCATION) < 0 ? '200 OK' : '302 Found';
+    for (let i = fields.find(names.STATUS), seen = ''; i >= 0; i = fields.find(names.STATUS)) {
+      const stated = fields.value(i);
+      if (!/^[1-9]\d\d(?: .*)?$/.test(stated)) return this.#refuse('bad Status');
+      if (seen !== '' && seen !== stated) return this.#refuse('contradictory Status');
+      answer.line = seen = stated;
+      fields.drop(i);
+    }
     answer.status = Number(answer.line.slice(0, 3));
-    answer.fields.dropAll(names.STATUS);
+    // §6.3.4 leaves framing to the server. Whether the program has coded its output can only be guessed.
+    if (fields.find(names.TRANSFER_ENCODING) >= 0) return this.#refuse('Transfer-Encoding in a CGI answer');
+    answer.line = statusOf(answer.line);
+    return true;
   }
 
   /** RFC 9112 §6.3: how the body ends, and whether the connection outlives it. */

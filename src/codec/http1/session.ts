@@ -11,6 +11,9 @@ import { isOffered } from './upgrade.ts';
 /** Interim answers one request may get; a peer that sends more only keeps us busy. */
 const MOST_INTERIM = 64;
 
+/** What this protocol wants to know of its target. */
+type Authority = Pick<RequestTarget, 'authority' | 'replaceHost'>;
+
 type State = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'broken';
 
 /** One thread parses one answer head at a time, so its memory is shared by all sessions until the head is complete. */
@@ -43,7 +46,7 @@ export class Http1Session implements CodecSession {
     this.#parser = new AnswerHeadParser(limits.head, limits.fields, false);
   }
 
-  open(request: Request, target: RequestTarget, into: AnswerSink): number {
+  open(request: Request, target: Authority, into: AnswerSink): number {
     this.#into = into;
     this.#state = 'head';
     this.#interims = 0;
@@ -218,7 +221,7 @@ export class Http1Session implements CodecSession {
 }
 
 /** The field lines of a request: the client's, with Host, framing and connection as this hop needs them. */
-function requestLines(request: Request, target: RequestTarget): string {
+function requestLines(request: Request, target: Authority): string {
   const { fields } = request;
   let lines: string;
   if (target.replaceHost || request.form === 'absolute' || fields.find(names.HOST) < 0) {

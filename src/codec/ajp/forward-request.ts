@@ -1,0 +1,76 @@
+import * as names from '../../core/names.ts';
+import type { Request } from '../../core/request.ts';
+import type { Asker, RequestTarget } from '../codec.ts';
+import { hostOf, splitHost } from '../host.ts';
+import * as codes from './codes.ts';
+import { PacketWriter } from './packet.ts';
+
+/** Fields that this hop frames by itself: the container learns of the body by the length and by packets. */
+const OWN = new Set([names.HOST, names.CONTENT_LENGTH, names.TRANSFER_ENCODING, names.EXPECT, names.CONNECTION]);
+
+/**
+ * FORWARD_REQUEST: the whole head of a request as one packet; `undefined` when it does not fit into one.
+ *
+ * No field of the client's becomes an attribute: containers trust those (CVE-2020-1938 read any file that way).
+ */
+export function forwardRequest(
+  request: Request,
+  target: RequestTarget,
+  from: Asker,
+  secret: string,
+  size: number,
+): Buffer | undefined {
+  const packet = new PacketWriter(size);
+  const { client } = from.front;
+  const https = client.scheme === 'https';
+  const host = hostOf(request, target);
+  const [name, port] = splitHost(host, https ? 443 : 80);
+  const whole = request.pathAndQuery;
+  const mark = whole.indexOf('?');
+  const method = codes.METHOD_CODES.get(request.method);
+  packet.byte(codes.FORWARD_REQUEST);
+  packet.byte(method ?? codes.OTHER_METHOD);
+  packet.string(`HTTP/1.${request.minor}`);
+  packet.string(mark < 0 ? whole : whole.slice(0, mark));
+  packet.string(from.remote);
+  // The client's host name: nobody looks it up, and containers do it themselves where they are told to.
+  packet.string(from.remote);
+  packet.string(name);
+  packet.word(port);
+  packet.byte(https ? 1 : 0);
+  const lines = linesOf(request, host);
+  packet.word(lines.length);
+  for (const [field, value] of lines) {
+    const code = codes.REQUEST_HEADER_CODES.get(field.toLowerCase());
+    if (code === undefined) packet.string(field);
+    else packet.word(code);
+    packet.string(value);
+  }
+  const attribute = (code: number, ...texts: string[]): void => {
+    packet.byte(code);
+    for (const text of texts) packet.string(text);
+  };
+  if (mark >= 0) attribute(codes.QUERY_STRING, whole.slice(mark + 1));
+  if (method === undefined) attribute(codes.STORED_METHOD, request.method);
+  if (secret !== '') attribute(codes.SECRET, secret);
+  // The port is the peer's: of a client behind other proxies nobody knows it.
+  if (from.remote === client.address && client.port > 0) {
+    attribute(codes.REQUEST_ATTRIBUTE, 'AJP_REMOTE_PORT', String(client.port));
+  }
+  packet.byte(codes.ATTRIBUTES_END);
+  return packet.overflow ? undefined : packet.finish();
+}
+
+function linesOf(request: Request, host: string): [name: string, value: string][] {
+  const lines: [string, string][] = [];
+  if (host !== '') lines.push(['Host', host]);
+  for (const line of request.fields.entries()) if (!OWN.has(names.identifyText(line[0]))) lines.push(line);
+  if (request.framing === 'length') lines.push(['Content-Length', String(request.length)]);
+  else if (request.framing === 'none' && mayHaveBody(request.method)) lines.push(['Content-Length', '0']);
+  return lines;
+}
+
+/** Without a length the container would ask for a body, and wait for packets that say there is none. */
+function mayHaveBody(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exchangeOf } from '../../../test/support/exchange.ts';
+import { targetOf } from '../../../test/support/fastcgi.ts';
+import type { ClientAddress, Exchange } from '../../core/exchange.ts';
+import type { RequestTarget } from '../codec.ts';
+import { environment } from './environment.ts';
+import { type Script, scriptOf } from './script.ts';
+
+function variables(exchange: Exchange, target: RequestTarget = targetOf()): Record<string, string> {
+  const found = new Map<string, string>();
+  const script = scriptOf(exchange.request, target.cgi) as Script;
+  environment(exchange.request, target, exchange, script, (name, value) => {
+    assert.ok(!found.has(name), `${name} comes twice`);
+    found.set(name, value);
+  });
+  return Object.fromEntries(found);
+}
+
+const php = targetOf({ root: '/srv/app', split: ['.php'] });
+
+test('all variables of one request', () => {
+  const exchange = exchangeOf(
+    {},
+    'POST /shop/index.php/a%20b/c?x=1&y HTTP/1.1',
+    'Host: Shop.example:8080',
+    'User-Agent: x',
+    'Content-Type: text/plain',
+    'Content-Length: 5',
+  );
+  exchange.request.framing = 'length';
+  exchange.request.length = 5;
+  assert.deepEqual(variables(exchange, php), {
+    GATEWAY_INTERFACE: 'CGI/1.1',
+    SERVER_SOFTWARE: 'sluice',
+    SERVER_PROTOCOL: 'HTTP/1.1',
+    REQUEST_METHOD: 'POST',
+    REQUEST_SCHEME: 'http',
+    REDIRECT_STATUS: '200',
+    CONTENT_LENGTH: '5',
+    REQUEST_URI: '/shop/index.php/a%20b/c?x=1&y',
+    QUERY_STRING: 'x=1&y',
+    SCRIPT_NAME: '/shop/index.php',
+    PATH_INFO: '/a b/c',
+    DOCUMENT_URI: '/shop/index.php/a b/c',
+    DOCUMENT_ROOT: '/srv/app',
+    SCRIPT_FILENAME: '/srv/app/shop/index.php',
+    PATH_TRANSLATED: '/srv/app/a b/c',
+    HTTP_HOST: 'Shop.example:8080',
+    SERVER_NAME: 'Shop.example',
+    SERVER_PORT: '8080',
+    REMOTE_ADDR: '192.0.2.1',
+    REMOTE_PORT: '40000',
+    HTTP_USER_AGENT: 'x',
+    CONTENT_TYPE: 'text/plain',
+  });
+});
+
+test('fields of one name become one variable, and no two names become the same', () => {
+  const exchange = exchangeOf(
+    {},
+    'GET / HTTP/1.1',
+    'Host: a',
+    'Cookie: a=1',
+    'X-User: one',
+    'cookie: b=2',
+    'x-user: two',
+    'X_User: forged',
+    'X.User: forged',
+    'X-USER: three',
+    'HTTP_HOST: forged',
+    'Content_Length: 99',
+    'Content-TYPE: t',
+  );
+  exchange.request.fields.append('X-Request-Id', 'r-1');
+  exchange.request.fields.append('X-User', 'four');
+  const found = variables(exchange);
+  assert.equal(found['HTTP_COOKIE'], 'a=1; b=2');
+  assert.equal(found['HTTP_X_USER'], 'one, two, three, four');
+  assert.equal(found['HTTP_X_REQUEST_ID'], 'r-1');
+  assert.equal(found['HTTP_HOST'], 'a');
+  assert.equal(found['CONTENT_TYPE'], 't');
+  assert.doesNotMatch(JSON.stringify(found), /forged|99/);
+});
+
+test('no field of the client becomes a variable that programs believe', () => {
+  const names = [
+    'Proxy',
+    'Remote-User',
+    'Script-Filename',
+    'PHP-Value',
+    'PHP-Admin-Value',
+    'Https',
+    'Path-Info',
+    'Auth-Type',
+  ];
+  const found = variables(
+    exchangeOf({}, 'GET /a.php HTTP/1.1', 'Host: a', ...names.map((name) => `${name}: evil`)),
+    php,
+  );
+  assert.equal(found['HTTP_PROXY'], undefined);
+  for (const [name, value] of Object.entries(found)) if (value === 'evil') assert.match(name, /^HTTP_(?!PROXY)/);
+  assert.equal(found['HTTPS'], undefined);
+  assert.equal(found['REMOTE_USER'], undefined);
+});
+
+test('what concerns the connection, or is told in another way, is no variable', () => {
+  const names = [
+    'Connection',
+    'Keep-Alive',
+    'TE',
+    'Trailer',
+    'Transfer-Encoding',
+    'Upgrade',
+    'Expect',
+    'HTTP2-Settings',
+    'Proxy-Connection',
+  ];
+  const exchange = exchangeOf({}, 'GET / HTTP/1.1', 'Host: a', ...names.map((name) => `${name}: x`));
+  exchange.request.fields.append('Connection', 'x');
+  const told = Object.keys(variables(exchange)).filter((name) => name.startsWith('HTTP_'));
+  assert.deepEqual(told, ['HTTP_HOST']);
+});
+
+test('Authorization is told: who else should check it', () => {
+  const found = variables(exchangeOf({}, 'GET / HTTP/1.1', 'Host: a', 'Authorization: Basic eDp5'));
+  assert.equal(found['HTTP_AUTHORIZATION'], 'Basic eDp5');
+  assert.deepEqual([found['AUTH_TYPE'], found['REMOTE_USER']], [undefined, undefined]);
+});
+
+test('the length is told when it is known', () => {
+  const none = exchangeOf({}, 'GET / HTTP/1.1', 'Host: a');
+  assert.equal(variables(none)['CONTENT_LENGTH'], undefined);
+  const zero = exchangeOf({}, 'POST / HTTP/1.1', 'Host: a', 'Content-Length: 0');
+  assert.equal(variables(zero)['CONTENT_LENGTH'], '0');
+  const chunked = exchangeOf({}, 'POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
+  chunked.request.framing = 'chunked';
+  assert.equal(variables(chunked)['CONTENT_LENGTH'], undefined);
+});
+
+test('https: on the connection, or where a trusted proxy says so, and nobody else', () => {
+  const asked = (client: Partial<ClientAddress>, ...fields: string[]): (string | undefined)[] => {
+    const found = variables(exchangeOf(client, 'GET / HTTP/1.1', 'Host: a', ...fields));
+    return [found['HTTPS'], found['REQUEST_SCHEME'], found['SERVER_PORT']];
+  };
+  assert.deepEqual(asked({ scheme: 'https', localPort: 443 }), ['on', 'https', '443']);
+  assert.deepEqual(asked({}, 'X-Forwarded-Proto: https'), [undefined, 'http', '8080']);
+  assert.deepEqual(asked({ trusted: true }, 'X-Forwarded-Proto: https'), ['on', 'https', '8080']);
+  assert.deepEqual(asked({ trusted: true, scheme: 'https' }, 'X-Forwarded-Proto: http'), [undefined, 'http', '8080']);
+  assert.deepEqual(asked({ scheme: 'https', localPort: 0 }), ['on', 'https', '443']);
+  assert.deepEqual(asked({ localPort: 0 }), [undefined, 'http', '80']);
+});
+
+test('who asks: the client that a trusted proxy names has no port that we know', () => {
+  const behind = exchangeOf({ trusted: true }, 'GET / HTTP/1.1', 'Host: a');
+  behind.remote = '203.0.113.9';
+  assert.deepEqual([variables(behind)['REMOTE_ADDR'], variables(behind)['REMOTE_PORT']], ['203.0.113.9', undefined]);
+  const unix = variables(exchangeOf({ address: 'unix:', port: 0 }, 'GET / HTTP/1.1', 'Host: a'));
+  assert.deepEqual([unix['REMOTE_ADDR'], unix['REMOTE_PORT']], ['unix:', undefined]);
+});
+
+test('the host: as for an HTTP origin', () => {
+  const named = (line: string, fields: string[], target = targetOf()): (string | undefined)[] => {
+    const found = variables(exchangeOf({}, line, ...fields), target);
+    return [found['HTTP_HOST'], found['SERVER_NAME']];
+  };
+  assert.deepEqual(named('GET / HTTP/1.1', ['Host: [::1]:80']), ['[::1]:80', '[::1]']);
+  assert.deepEqual(named('GET http://b:1/ HTTP/1.1', ['Host: a']), ['b:1', 'b']);
+  assert.deepEqual(named('GET / HTTP/1.0', []), ['origin', 'origin']);
+  assert.deepEqual(named('GET / HTTP/1.1', ['Host: a'], { ...targetOf(), replaceHost: true }), ['origin', 'origin']);
+});
+
+test('variables of the config replace those of the request, in UTF-8', () => {
+  const target = targetOf({
+    root: '/r\u00e9',
+    env: { SCRIPT_FILENAME: '/usr/lib/x', SERVER_NAME: 'fixed', HTTP_ACCEPT: 'any', APP: 'b\u00e4r' },
+  });
+  const found = variables(exchangeOf({}, 'GET / HTTP/1.1', 'Host: a', 'Accept: x'), target);
+  assert.deepEqual(
+    [found['SCRIPT_FILENAME'], found['SERVER_NAME'], found['HTTP_ACCEPT'], found['APP'], found['DOCUMENT_ROOT']],
+    ['/usr/lib/x', 'fixed', 'any', 'b\u00c3\u00a4r', '/r\u00c3\u00a9'],
+  );
+});
+
+test('field names that never come again do not pile up', () => {
+  for (let i = 0; i < 3000; i++) {
+    const found = variables(exchangeOf({}, 'GET / HTTP/1.1', 'Host: a', `X-N${i}: ${i}`));
+    assert.equal(found[`HTTP_X_N${i}`], String(i));
+  }
+});
