@@ -199,6 +199,7 @@ describe('threads', () => {
     for (let i = 1; i <= 12; i++) {
       const socket = connect(Number(port), '127.0.0.2');
       socket.on('data', () => turnedAway++);
+      socket.on('error', () => {});
       t.after(() => socket.destroy());
       await eventually(() => connections() + turnedAway === i, `connection ${i} to be taken or turned away`);
     }
