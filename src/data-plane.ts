@@ -11,11 +11,10 @@ import { Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { Exchange } from './core/exchange.ts';
-import { Networks } from './core/networks.ts';
 import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
 import { Tally } from './core/tally.ts';
 import { Wheel } from './core/wheel.ts';
-import { Listener, type ListenerOptions } from './listen/listener.ts';
+import { Listener } from './listen/listener.ts';
 import { Ledger } from './observe/ledger.ts';
 import { Logs, type PreparedLogs } from './observe/logs.ts';
 import { Meters } from './observe/meters.ts';
@@ -25,6 +24,7 @@ import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
 import { passes } from './rewrite/index.ts';
+import { codecLimits, codecOptions, listenerOptions } from './room-options.ts';
 import { compile } from './route/table.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { Pool } from './upstream/pool.ts';
@@ -211,7 +211,7 @@ export class DataPlane {
       const listener = listeners[index];
       listener?.update(listenerOptions(options));
       if (listener !== null && this.#listeners.includes(listener)) {
-        this.#countTogether(listener, boardKeys.tally(config, index), oldBoards);
+        this.#countTogether(listener, boardKeys.tally(config, index), boards, oldBoards);
       }
     }
     this.#listeners = listeners;
@@ -393,13 +393,13 @@ export class DataPlane {
       },
       this.#board(boardKeys.listener(config, index), boards),
     );
-    this.#countTogether(listener, boardKeys.tally(config, index), null);
+    this.#countTogether(listener, boardKeys.tally(config, index), boards, null);
     return listener;
   }
 
   /** @param before the boards that the listener has counted on so far */
-  #countTogether(listener: Listener, key: string, before: BoardMap | null): void {
-    const memory = this.#boards.get(key);
+  #countTogether(listener: Listener, key: string, boards: BoardMap, before: BoardMap | null): void {
+    const memory = boards.get(key);
     if (before !== null && memory === before.get(key)) return;
     const { thread, secret } = this.#place;
     listener.countTogether(memory === undefined ? null : new Tally(memory, thread, Buffer.from(secret).readInt32LE(0)));
@@ -482,24 +482,3 @@ function bound(listeners: readonly (Listener | null)[]): Bound {
 
 /** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** A protocol with options has them in a part of the upstream that is named like it. */
-function codecOptions(upstream: object, { name }: { readonly name: string }): Readonly<Record<string, unknown>> {
-  return (upstream as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>)[name] ?? {};
-}
-
-/** Applications send more fields than clients do: at least 200. */
-function codecLimits({ limits }: Config): CodecLimits {
-  return { head: limits.answerHead, fields: Math.max(limits.fields, 200) };
-}
-
-function listenerOptions(options: Config['listen'][number]): ListenerOptions {
-  const { name, address, limits, timeouts, keepAlive, trustedProxies } = options;
-  return {
-    name,
-    address,
-    limits: { ...limits, underscores: limits.underscores === 'allow', requests: keepAlive.requests },
-    timeouts,
-    trusted: new Networks(trustedProxies),
-  };
-}

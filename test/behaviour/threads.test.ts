@@ -184,6 +184,28 @@ describe('threads', () => {
     assert.equal(await ask(base), 200);
   });
 
+  test('a listener that comes with a reload counts addresses over all threads as well', async (t) => {
+    const config = (...addresses: string[]): ConfigInput => ({
+      listen: addresses,
+      threads: 3,
+      limits: { connectionsPerAddress: 4 },
+      routes: [{ respond: { status: 200 } }],
+    });
+    const { sluice } = await running(t, config(listen));
+    await sluice.reload(checked(config(listen, '127.0.0.2:0')));
+    const { port } = new URL(sluice.addresses[1]);
+    let turnedAway = 0;
+    const connections = (): number => sluice.shared.connections().reduce((sum, one) => sum + one, 0);
+    for (let i = 1; i <= 12; i++) {
+      const socket = connect(Number(port), '127.0.0.2');
+      socket.on('data', () => turnedAway++);
+      socket.on('error', () => {});
+      t.after(() => socket.destroy());
+      await eventually(() => connections() + turnedAway === i, `connection ${i} to be taken or turned away`);
+    }
+    assert.deepEqual([connections(), turnedAway], [4, 8]);
+  });
+
   test('a thread that dies takes its requests with it and nothing else, gives back its slots and is replaced', async (t) => {
     const app = await counting(t, 400);
     const { base, fleet, said, inFlight } = await running(t, {

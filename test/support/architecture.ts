@@ -104,6 +104,7 @@ const PARTS = [
   'administration.ts',
   'operator.ts',
   'figures.ts',
+  'room-options.ts',
   'version.ts',
 ];
 
