@@ -78,7 +78,7 @@ test('a container that closes before its answer: what may be repeated is, elsewh
     const body = await packet(peer);
     peer.send(answered(`${uri} ${body.latin1Slice(2)}`));
   });
-  const line = await start(t, [ajp(dying.port), ajp(living.port)], { balance: 'round-robin' });
+  const line = await start(t, [ajp(dying.port), ajp(living.port)], { balance: 'first' });
   const peer = await line.connect();
   peer.send('PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello');
   assert.equal((await peer.answer()).body, '/x hello');

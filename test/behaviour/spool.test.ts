@@ -65,7 +65,7 @@ test('from a file it is sent to the second origin when the first dies in the mid
     peer.send(`Content-Length: 4\n\n${body === TEXT ? 'same' : 'else'}`);
   });
   const urls = [dying, living].map(({ port }) => `scgi://127.0.0.1:${port}`);
-  const line = await start(t, urls, { balance: 'round-robin', spool: { memory: 0, folder: folder(t) } });
+  const line = await start(t, urls, { balance: 'first', spool: { memory: 0, folder: folder(t) } });
   const peer = await line.connect();
   peer.send(`PUT / ${HEAD}${chunked(TEXT)}`);
   assert.equal((await peer.answer()).body, 'same');

@@ -20,7 +20,6 @@ const scratch = new Answer();
  */
 export class SingleSession implements CodecSession {
   readonly slots = 1;
-  readonly reusable = false;
   readonly idleLimit = -1;
   readonly #out: ByteSink;
   readonly #limits: CodecLimits;
@@ -37,6 +36,11 @@ export class SingleSession implements CodecSession {
     this.#limits = limits;
     this.#told = told;
     this.#head = new CgiHeadReader(limits.head, limits.fields);
+  }
+
+  /** A request that was refused leaves the connection to another one. */
+  get reusable(): boolean {
+    return this.#state === 'idle';
   }
 
   open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode {
@@ -68,7 +72,11 @@ export class SingleSession implements CodecSession {
     let i = start;
     while (i < end) {
       const into = this.#into;
-      if (into === null) return;
+      if (into === null) {
+        // Nobody has asked, or the answer has ended.
+        this.#state = 'done';
+        return;
+      }
       switch (this.#state) {
         case 'head':
           i = this.#head.read(buffer, i, end, scratch, this.#headRequest);
@@ -100,8 +108,8 @@ export class SingleSession implements CodecSession {
   }
 
   eof(): void {
-    if (this.#into === null) return;
-    if (this.#state === 'head') this.#fail('origin-closed', this.#head.begun ? 'within the head' : undefined);
+    if (this.#into === null) this.#state = 'done';
+    else if (this.#state === 'head') this.#fail('origin-closed', this.#head.begun ? 'within the head' : undefined);
     else if (this.#left === Infinity) this.#complete('');
     else this.#fail('answer-incomplete');
   }
