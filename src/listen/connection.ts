@@ -424,10 +424,8 @@ export class Connection implements WireOwner, Front {
     if (this.#half && this.#intake.empty) return this.wire.finish();
     this.#state = 'idle';
     this.#releaseRequest();
-    this.#host.wheel.arm(
-      this.#timer,
-      Math.min(this.#host.timeouts.keepAlive, this.#host.draining ? PARTING : Infinity),
-    );
+    const { wheel, timeouts, draining } = this.#host;
+    wheel.arm(this.#timer, Math.min(timeouts.keepAlive, draining ? PARTING : Infinity));
     this.#goOn();
   }
 
@@ -471,8 +469,7 @@ export class Connection implements WireOwner, Front {
       case 'rest':
         return this.#close();
       case 'head': {
-        const request = this.#request ?? this.#host.takeRequest();
-        this.#request = request;
+        const request = (this.#request ??= this.#host.takeRequest());
         this.#intake.clear();
         this.#state = 'exchange';
         this.#writer.reset();
