@@ -95,9 +95,8 @@ export class Connection implements WireOwner, Front {
     if (this.#state !== 'exchange') return;
     if (this.#writer.ended) return this.#finish();
     // The client reads again; now its own sending is what is waited for, if anything is.
-    if (!this.#body.done && this.#sink !== null && !this.#sinkFull) {
-      this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
-    } else this.#host.wheel.disarm(this.#timer);
+    const waits = !this.#body.done && this.#sink !== null && !this.#sinkFull;
+    this.#host.wheel.arm(this.#timer, waits ? this.#host.timeouts.body : 0);
     this.#exchange?.carrier?.clientFlushed();
   }
 
@@ -119,10 +118,12 @@ export class Connection implements WireOwner, Front {
     if (this.#state === 'idle' && this.#intake.empty) this.#host.wheel.arm(this.#timer, PARTING);
   }
 
-  /** Cuts the connection, whatever it is doing. */
-  abort(): void {
+  /** Cuts the connection, whatever it is doing; true when it was not only waiting for another request. */
+  abort(): boolean {
+    const waits = this.#state === 'idle' && this.#intake.empty;
     if (this.#state === 'exchange') this.#abandon('draining');
     this.wire.destroy(true);
+    return !waits;
   }
 
   readBody(into: BodySink): boolean {
@@ -423,8 +424,8 @@ export class Connection implements WireOwner, Front {
     if (this.#half && this.#intake.empty) return this.wire.finish();
     this.#state = 'idle';
     this.#releaseRequest();
-    const { draining, timeouts } = this.#host;
-    this.#host.wheel.arm(this.#timer, draining ? Math.min(PARTING, timeouts.keepAlive) : timeouts.keepAlive);
+    const { wheel, timeouts, draining } = this.#host;
+    wheel.arm(this.#timer, Math.min(timeouts.keepAlive, draining ? PARTING : Infinity));
     this.#goOn();
   }
 
@@ -468,8 +469,7 @@ export class Connection implements WireOwner, Front {
       case 'rest':
         return this.#close();
       case 'head': {
-        const request = this.#request ?? this.#host.takeRequest();
-        this.#request = request;
+        const request = (this.#request ??= this.#host.takeRequest());
         this.#intake.clear();
         this.#state = 'exchange';
         this.#writer.reset();
@@ -492,8 +492,8 @@ export class Connection implements WireOwner, Front {
           return wheel.arm(this.#timer, timeouts.body);
         }
         if (this.#half && !this.#writer.started) return this.#abandon('client-gone');
-        if (!this.#body.done && this.#sink !== null && !this.#sinkFull) return this.#bodyFailed('body-timeout');
-        return;
+        if (!this.#body.done && this.#sink !== null && !this.#sinkFull) this.#bodyFailed('body-timeout');
+        break;
       default:
     }
   }

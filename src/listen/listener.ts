@@ -202,12 +202,10 @@ export class Listener implements ConnectionHost {
     if (this.#connections.size > 0) await this.#empty.promise;
   }
 
-  /** Cuts what is left; returns how many connections that were. */
+  /** Cuts what is left; returns how many connections were in the midst of something. */
   abort(): number {
     this.#cut = true;
-    const left = [...this.#connections];
-    for (const connection of left) connection.abort();
-    return left.length;
+    return [...this.#connections].filter((connection) => connection.abort()).length;
   }
 
   // ---- for connections

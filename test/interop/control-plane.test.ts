@@ -16,15 +16,18 @@ import { dnsServer } from '../support/dns-server.ts';
 import { load, type Load } from '../support/load.ts';
 import { peer } from '../support/peer.ts';
 import { ask } from '../support/program.ts';
-import { type Held, startInside } from './inside.ts';
+import { type Held, type Inside, startInside } from './inside.ts';
 import { nodeOrigin, type OriginProcess } from './origins.ts';
-import { address, folder, full, run, until } from './stage.ts';
+import { address, folder, full, run, until, type Ran } from './stage.ts';
 
 const SOCKETS = 50;
 const DOWNLOADS = 10;
-const RELOADS = full ? 200 : 20;
-/** How much more may be held at the end than after the warm-up: heaps grow to what the load needs, and threads begin anew. */
-const ALLOWED: Held = { mebibytes: 64, descriptors: 3, handles: 2 };
+const RELOADS = full ? 200 : 14;
+/**
+ * How much more may be held at the end than after the warm-up. What is reachable after a collection tells of leaks; resident
+ * memory follows how far V8 has let heaps grow under load, which it gives back late or never.
+ */
+const ALLOWED: Held = { resident: 128, heap: 10, descriptors: 3, handles: 2 };
 
 /** What is done to the origins of `app`, one after the other. */
 const harms: Readonly<Record<string, (victim: OriginProcess) => Promise<void>>> = {
@@ -125,7 +128,7 @@ async function everywhere(t: TestContext): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-for (const threads of full ? [2] : [2, 1]) {
+for (const threads of full ? [2, 1] : [2]) {
   test(`${RELOADS} reloads, flapping names, dying origins, a takeover; ${threads} thread(s)`, async (t) => {
     if (process.platform !== 'linux') return t.skip('takeover and /proc are for Linux');
     const files = folder(t);
@@ -202,6 +205,12 @@ for (const threads of full ? [2] : [2, 1]) {
     const living = async (): Promise<number> =>
       (await Promise.all(chatters.map((one) => one.alive()))).filter(Boolean).length;
 
+    const program = full ? peer('wrk') : undefined;
+    const wrk = (seconds: number): Promise<Ran> | undefined =>
+      program === undefined
+        ? undefined
+        : run(t, program, ['-t', '1', '-c', '8', '-d', `${seconds}s`, '--timeout', '20s', `${url}/name`]);
+
     // ---- warm, then counted at rest: WebSockets stay, idle channels are gone
     const warm = begin();
     for (let i = 1; i <= 4; i++) {
@@ -209,10 +218,10 @@ for (const threads of full ? [2] : [2, 1]) {
       await sluice.reload();
       await sleep(300);
     }
+    await wrk(5);
     await end(warm);
     assert.deepEqual(failures(warm), []);
-    await sleep(1500);
-    const before = await sluice.holds();
+    const before = await atRest(sluice);
 
     // ---- everything but deaths of threads: nothing at all may fail
     const downloads = Array.from({ length: DOWNLOADS }, () => new SlowDownload(url));
@@ -228,12 +237,7 @@ for (const threads of full ? [2] : [2, 1]) {
         await sleep(300);
       }
     })();
-    const wrk = full ? peer('wrk') : undefined;
-    const duration = `${Math.round(RELOADS * 0.35)}s`;
-    const wrking =
-      wrk === undefined
-        ? undefined
-        : run(t, wrk, ['-t', '1', '-c', '8', '-d', duration, '--timeout', '20s', `${url}/name`]);
+    const wrking = wrk(Math.round(RELOADS * 0.35));
     for (let i = 1; i <= RELOADS; i++) {
       write(i);
       assert.ok((await sluice.reload()) > 0, 'the reload changes something');
@@ -288,25 +292,15 @@ for (const threads of full ? [2] : [2, 1]) {
     // ---- as before
     write(RELOADS % 2 === 0 ? 4 : 3);
     await sluice.reload();
-    let held = await sluice.holds();
+    const held = await atRest(sluice);
     const closed = chatters.filter((one) => one.closed).length;
     // Each WebSocket has two descriptors; what left with the thread is not to be counted as found.
     const expected = before.descriptors - 2 * closed;
-    await until(
-      'descriptors and handles are as before',
-      async () => {
-        held = await sluice.holds();
-        return (
-          Math.abs(held.descriptors - expected) <= ALLOWED.descriptors &&
-          held.handles <= before.handles + ALLOWED.handles
-        );
-      },
-      10_000,
-    ).catch(() => {});
     t.diagnostic(`before ${JSON.stringify(before)}, after ${JSON.stringify(held)}, ${closed} WebSockets fewer`);
     assert.ok(Math.abs(held.descriptors - expected) <= ALLOWED.descriptors, `${held.descriptors}, not ${expected}`);
     assert.ok(held.handles <= before.handles + ALLOWED.handles, `${held.handles} handles`);
-    assert.ok(held.mebibytes <= before.mebibytes + ALLOWED.mebibytes, `${held.mebibytes} MiB`);
+    assert.ok(held.heap <= before.heap + ALLOWED.heap, `${held.heap} MiB on heaps`);
+    assert.ok(held.resident <= before.resident + ALLOWED.resident, `${held.resident} MiB resident`);
 
     // ---- another process
     const last = begin();
@@ -327,6 +321,23 @@ for (const threads of full ? [2] : [2, 1]) {
       [],
     );
   });
+}
+
+/** What it holds once it holds no less any more: idle channels and lingering clients go in some seconds. */
+async function atRest(sluice: Inside): Promise<Held> {
+  let least = Infinity;
+  for (;;) {
+    await sleep(1500);
+    // The resolver's sockets come and go: the fewest count.
+    const samples: Held[] = [];
+    for (let i = 0; i < 8; i++) {
+      samples.push(await sluice.holds());
+      await sleep(100);
+    }
+    const held = samples.toSorted((a, b) => a.descriptors - b.descriptors)[0];
+    if (held.descriptors >= least) return held;
+    least = held.descriptors;
+  }
 }
 
 /** Lines of the access log that tell of a failure, without those of clients that left and tunnels that were cut. */

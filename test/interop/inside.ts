@@ -20,7 +20,10 @@ export interface Inside {
 }
 
 export interface Held {
-  readonly mebibytes: number;
+  /** MiB of resident memory. */
+  readonly resident: number;
+  /** MiB of all threads' heaps that somebody holds: after a collection. */
+  readonly heap: number;
   /** Open file descriptors of the process, those of all threads. */
   readonly descriptors: number;
   /** Active handles of the main thread. */
@@ -79,8 +82,9 @@ export async function startInside(t: TestContext, file: string, ...flags: string
     kill: async (thread) => void (await ask('kill', { thread })),
     async holds() {
       const handles = (await ask('handles')) as number;
+      const heap = Math.round(((await ask('heap')) as number) / 104_857.6) / 10;
       const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-      return { mebibytes: Math.round(residentBytes(pid) / 1_048_576), descriptors, handles };
+      return { resident: Math.round(residentBytes(pid) / 1_048_576), heap, descriptors, handles };
     },
   };
 }

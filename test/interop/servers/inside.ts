@@ -2,13 +2,15 @@
  * Loaded before the command (`node --import`): lets the process that started it ask for what no operator can, by messages
  * `{ id, ask, … }`, each answered by `{ id, value }` or `{ id, error }`.
  */
-import { isMainThread } from 'node:worker_threads';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 import { load, showProblems } from '../../../src/config/index.ts';
 import { Sluice } from '../../../src/sluice.ts';
 
 interface Asked {
   readonly id: number;
-  readonly ask: 'reload' | 'kill' | 'handles';
+  readonly ask: 'reload' | 'kill' | 'handles' | 'heap';
   readonly file?: string;
   readonly thread?: number;
 }
@@ -29,10 +31,50 @@ async function answer({ ask, file = '', thread = 0 }: Asked): Promise<unknown> {
     }
     case 'kill':
       return running.fleet?.kill(thread);
+    case 'heap':
+      return heapOfAll(1 + (running.fleet?.threads.length ?? 0));
     case 'handles':
       // Timers and immediates come and go; sockets, watchers and pipes stay if somebody forgets them.
       return process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate').length;
   }
+}
+
+/** Bytes of this thread's heap that somebody holds, with the memory outside of it that hangs on it. */
+function heap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** The same of all threads together. */
+function heapOfAll(threads: number): Promise<number> {
+  const channel = new BroadcastChannel('heap');
+  let [sum, answers] = [heap(), 1];
+  return new Promise((resolve) => {
+    const done = (): void => {
+      if (answers < threads) return;
+      channel.close();
+      resolve(sum);
+    };
+    channel.onmessage = ({ data }) => {
+      if (typeof data !== 'number') return;
+      sum += data;
+      answers++;
+      done();
+    };
+    done();
+    channel.postMessage('tell');
+  });
+}
+
+if (!isMainThread) {
+  const channel = new BroadcastChannel('heap');
+  channel.unref();
+  channel.onmessage = ({ data }) => {
+    // Other threads' answers come here, too.
+    if (data === 'tell') channel.postMessage(heap());
+  };
 }
 
 if (isMainThread) {
