@@ -1,3 +1,4 @@
+import { ajp } from './ajp.ts';
 import type { Check, CheckKind } from './check.ts';
 import { http } from './http.ts';
 import type { CheckOptions } from './options.ts';
@@ -7,7 +8,7 @@ export { Checker } from './checker.ts';
 export { Gate, MOST_PROBES } from './gate.ts';
 
 /** Every kind of check. */
-export const checks = [tcp, http] as const satisfies readonly CheckKind[];
+export const checks = [tcp, http, ajp] as const satisfies readonly CheckKind[];
 
 export type CheckName = (typeof checks)[number]['name'];
 

@@ -23,6 +23,7 @@ const WITHOUT_DEFAULT = new Set([
   'routes[].redirect',
   'upstreams.NAME.origins.maxConnections',
   'upstreams.NAME.check (type: tcp).timeout',
+  'upstreams.NAME.check (type: ajp).timeout',
   'upstreams.NAME.check (type: http).timeout',
   'upstreams.NAME.check (type: http).host',
   'upstreams.NAME.check (type: http).body',

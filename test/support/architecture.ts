@@ -34,7 +34,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   wire: { from: ['core/'], node: PURE },
   balance: { from: ['core/'], packages: ['zod'], node: PURE },
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
-  check: { from: ['core/', 'route/regex.ts'], packages: ['zod'], node: 'any but sockets' },
+  check: { from: ['core/', 'route/regex.ts', 'codec/ajp/ping.ts'], packages: ['zod'], node: 'any but sockets' },
   route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
   observe: {

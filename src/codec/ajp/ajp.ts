@@ -3,9 +3,6 @@ import { size } from '../../core/kind.ts';
 import type { CodecKind } from '../codec.ts';
 import { AjpSession } from './session.ts';
 
-/** For health checks. */
-export { ping, readPong } from './ping.ts';
-
 const options = z
   .strictObject({
     secret: z
