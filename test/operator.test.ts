@@ -334,7 +334,7 @@ test('top on a terminal: the other screen, a frame that fits, q ends it and give
   ] as const) {
     const seen = await onTerminal(
       t,
-      `stty cols ${columns} rows 20; ${process.execPath} --disable-warning=ExperimentalWarning ${CLI} top --admin unix:${path}; stty -a | grep -o ' -\\?echo ' `,
+      `stty cols ${columns} rows 20; NO_COLOR= ${process.execPath} --disable-warning=ExperimentalWarning ${CLI} top --admin unix:${path}; stty -a | grep -o ' -\\?echo ' `,
       key,
     );
     assert.match(seen, /\x1b\[\?1049h\x1b\[\?25l/, 'the other screen, without a cursor');
