@@ -9,7 +9,7 @@ import type { RecordView } from './control/views.ts';
 import { addressKey } from './control/plan.ts';
 import { Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
-import { type Clock, systemClock } from './core/clock.ts';
+import { type Clock, LONGEST_TIMER, systemClock } from './core/clock.ts';
 import type { Exchange } from './core/exchange.ts';
 import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
 import { Tally } from './core/tally.ts';
@@ -479,6 +479,3 @@ async function shut(listeners: readonly Listener[]): Promise<void> {
 function bound(listeners: readonly (Listener | null)[]): Bound {
   return listeners.map((listener) => (listener === null ? null : { port: listener.port, url: listener.url }));
 }
-
-/** The longest time that a timer of Node's can wait, in milliseconds: 24.8 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;

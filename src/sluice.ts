@@ -186,9 +186,7 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
-      const changes = await this.#resolved(config, () =>
-        this.#apply(config, this.#overrides.at(this.#clock.wall()).afterReload(), true),
-      );
+      const changes = await this.#resolved(config, () => this.#apply(config, this.#lasting(), true));
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -238,7 +236,7 @@ export class Sluice {
 
   /** What a reload with this config would put in force, as far as its names are known. */
   preview(config: Config): Config {
-    return this.#overrides.afterReload().over(this.#discovery.expand(config, this.#config));
+    return this.#lasting().over(this.#discovery.expand(config, this.#config));
   }
 
   /** The share of the load that an origin has now. */
@@ -325,6 +323,11 @@ export class Sluice {
       turned,
       lost: (thread) => this.shared.giveBack(thread),
     }));
+  }
+
+  /** What operators have changed and a reload does not end. */
+  #lasting(): Overrides {
+    return this.#overrides.at(this.#clock.wall()).afterReload();
   }
 
   #inTurn<Value>(run: () => Promise<Value>): Promise<Value> {

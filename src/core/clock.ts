@@ -16,6 +16,9 @@ export interface Clock {
   soon(run: () => void): void;
 }
 
+/** The longest time that `after` can wait, in milliseconds: 24.8 days. Node takes a longer one for 1 ms. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),

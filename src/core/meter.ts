@@ -30,7 +30,7 @@ export const METER = {
   /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`. */
   retries: 17,
   /** Clock time since which this thread's first waiter waits; 0 when nobody does. */
-  oldest: 25,
+  oldest: 27,
   /** Four histograms, see `Histogram`. */
   total: 28,
   first: 45,
@@ -72,17 +72,11 @@ export function quantile(counts: readonly number[], share: number): number | nul
   return BOUNDS[BOUNDS.length - 1];
 }
 
-/** Why a request was tried again. */
-export const RETRY_REASONS = [
-  'connect-refused',
-  'connect-timeout',
-  'connect-failed',
-  'name-not-found',
-  'origin-closed',
-  'answer-timeout',
-  'origin-removed',
+/** Why a request was tried again: what the table of errors allows that for, and a kept connection that had ended. */
+export const RETRY_REASONS: readonly (ErrorCode | 'stale-connection')[] = [
+  ...(Object.keys(errors) as ErrorCode[]).filter((code) => errors[code].retry !== 'never'),
   'stale-connection',
-] as const;
+];
 
 /** The slot of an error code among the errors. */
 export const ERROR_SLOTS = new Map<ErrorCode, number>(

@@ -95,7 +95,10 @@ export class Fleet implements Plane {
       throw error;
     }
     this.#opened = true;
-    this.#pulse = this.#options.clock.every(PULSE, () => void this.waiting('', 0));
+    this.#pulse = this.#options.clock.every(PULSE, () => {
+      // Whoever does not answer is ended by then; nobody waits for what this would tell.
+      this.waiting('', 0).catch(() => {});
+    });
     for (const [thread, seat] of this.#seats.entries()) {
       if (seat.state === 'starting') seat.state = 'serving';
       else void this.#replace(this.#options.places[thread]);

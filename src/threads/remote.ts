@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { RecordView } from '../control/views.ts';
 import type { BoardMap } from '../control/boards.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, LONGEST_TIMER } from '../core/clock.ts';
 import type { Bound, Turned } from '../data-plane.ts';
 import type { Messages } from '../observe/messages.ts';
 import type { Waiting } from '../upstream/backlog.ts';
@@ -12,8 +12,6 @@ import { type Call, fromFailure, type Plane, type Ports, type Saying, type Threa
 const PATIENCE = 10_000;
 /** Milliseconds to begin and bind, which on a busy machine takes seconds. */
 const BEGINNING = 60_000;
-/** The longest time that a timer of Node's can wait, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A thread has ended while something was asked of it. */
 export class ThreadGone extends Error {

@@ -194,9 +194,8 @@ export class Upstream {
   }
 
   /** Counts that a request goes on to another attempt. */
-  retried(reason: string): void {
-    const index = (RETRY_REASONS as readonly string[]).indexOf(reason);
-    if (index >= 0) this.board.meter[METER.retries + index]++;
+  retried(reason: (typeof RETRY_REASONS)[number]): void {
+    this.board.meter[METER.retries + RETRY_REASONS.indexOf(reason)]++;
   }
 
   /** Another thread has rung. */

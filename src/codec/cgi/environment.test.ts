@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { exchangeOf } from '../../../test/support/exchange.ts';
 import { targetOf } from '../../../test/support/fastcgi.ts';
 import type { ClientAddress, Exchange } from '../../core/exchange.ts';
+import * as names from '../../core/names.ts';
 import type { RequestTarget } from '../codec.ts';
 import { environment } from './environment.ts';
 import { type Script, scriptOf } from './script.ts';
@@ -168,6 +169,12 @@ test('the host: as for an HTTP origin', () => {
   assert.deepEqual(named('GET http://b:1/ HTTP/1.1', ['Host: a']), ['b:1', 'b']);
   assert.deepEqual(named('GET / HTTP/1.0', []), ['origin', 'origin']);
   assert.deepEqual(named('GET / HTTP/1.1', ['Host: a'], { ...targetOf(), replaceHost: true }), ['origin', 'origin']);
+  // A hook's, which knew the others.
+  const exchange = exchangeOf({}, 'GET / HTTP/1.1', 'Host: a');
+  exchange.request.fields.dropAll(names.HOST);
+  exchange.request.fields.append('Host', 'hooked:8');
+  const found = variables(exchange, { ...targetOf(), replaceHost: true });
+  assert.deepEqual([found['HTTP_HOST'], found['SERVER_NAME']], ['hooked:8', 'hooked']);
 });
 
 test('variables of the config replace those of the request, in UTF-8', () => {

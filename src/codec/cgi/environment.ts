@@ -1,6 +1,7 @@
 import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
+import { hostOf } from '../host.ts';
 import type { CgiOptions } from './options.ts';
 import { bytesOf, type Script } from './script.ts';
 
@@ -78,13 +79,6 @@ function who(request: Request, target: RequestTarget, from: Asker, tell: Tell): 
   tell('REMOTE_ADDR', from.remote);
   // Behind a trusted proxy the client's own port is not known.
   if (from.remote === client.address && client.port > 0) tell('REMOTE_PORT', String(client.port));
-}
-
-/** The same Host that an HTTP origin would get. */
-function hostOf(request: Request, target: RequestTarget): string {
-  if (target.replaceHost) return target.authority;
-  if (request.form === 'absolute') return request.authority;
-  return request.fields.get('host') ?? target.authority;
 }
 
 /** One thread tells one request at a time. */
