@@ -11,7 +11,7 @@ import type { Request } from '../core/request.ts';
  * small number that `open` gives out.
  */
 export interface CodecSession {
-  /** Exchanges that may be open at once: 1 where the protocol cannot multiplex. */
+  /** Exchanges that may be open at once: 1 where the protocol cannot multiplex. It changes when the peer tells its limit. */
   readonly slots: number;
   /** False once the peer or a failure ruled out another exchange on this channel. */
   readonly reusable: boolean;
@@ -35,6 +35,15 @@ export interface CodecSession {
   receive(buffer: Buffer, start: number, end: number): void;
   /** The peer has closed its side. */
   eof(): void;
+  /**
+   * For protocols that multiplex, whose peers send an exchange no more than they have been allowed: the sink of this one
+   * takes no more for now. What is allowed already still comes, and the sink keeps it.
+   */
+  pause?(id: number): void;
+  /** The sink takes more again: what this writes is to be flushed. */
+  resume?(id: number): void;
+  /** `holding`, of one exchange among several. */
+  holds?(id: number): boolean;
 }
 
 /** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
@@ -75,4 +84,10 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly needsLength?: boolean;
   /** Requests are told in CGI's names: the upstream's `cgi` options count. */
   readonly speaksCgi?: boolean;
+  /** Exchanges share connections, as many at a time as each session has `slots`. */
+  readonly multiplexes?: boolean;
+  /** Those of the schemes that go over TLS. */
+  readonly secure?: readonly string[];
+  /** Its name in ALPN (RFC 7301). */
+  readonly alpn?: string;
 };
