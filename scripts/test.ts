@@ -4,8 +4,8 @@
  * `npm test -- --test-name-pattern=retry`: what starts with a dash goes to Node.
  */
 import { globSync } from 'node:fs';
-import { join } from 'node:path';
-import { root, run } from './tools.ts';
+import { runTests } from './run-tests.ts';
+import { root } from './tools.ts';
 
 const given = process.argv.slice(2);
 const flags = given.filter((word) => word.startsWith('-'));
@@ -23,18 +23,4 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-const { code } = await run(
-  'node',
-  [
-    '--test',
-    '--test-concurrency=2',
-    '--test-timeout=120000',
-    `--test-reporter=${join('.', 'test', 'support', 'reporter.ts').replace(/^(?!\.)/, './')}`,
-    '--test-reporter-destination=stdout',
-    '--import=./test/support/watchdog.ts',
-    ...flags,
-    ...files,
-  ],
-  'show',
-);
-process.exitCode = code;
+process.exitCode = await runTests(files, flags, !['', '0', 'false'].includes(process.env['CI'] ?? ''));
