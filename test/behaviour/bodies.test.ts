@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { start } from '../support/line.ts';
-import { get, ok, origin, post, server, sleep } from '../support/scripted.ts';
+import { eventually, get, ok, origin, post, server, sleep } from '../support/scripted.ts';
 
 test('answers without a body: HEAD, 204, 304, a length of 0; the connection goes on after each', async (t) => {
   const app = await server(t, (request) => {
@@ -145,7 +145,7 @@ test('a chunked body that grows too large is refused in the middle, and the orig
   const line = await start(t, app.url, {}, { limits: { body: '1KiB' } });
   const peer = await line.connect();
   peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n200\r\n' + 'x'.repeat(512) + '\r\n');
-  await sleep(50);
+  await eventually(() => app.connections[0]?.held.includes('xxx') === true, 'the first chunk to be there');
   peer.send('201\r\n' + 'y'.repeat(513) + '\r\n0\r\n\r\n');
   const answer = await peer.answer();
   assert.equal(answer.status, 413);
@@ -153,6 +153,7 @@ test('a chunked body that grows too large is refused in the middle, and the orig
   const [logged] = await line.logged(1);
   assert.equal(logged?.error, 'body-too-large');
   await line.settled();
+  await eventually(() => seen !== '', 'the origin to be told');
   assert.ok(seen.includes('xxx'));
   assert.ok(!seen.includes('\r\n0\r\n'), 'the chunked body was ended');
 });
@@ -163,11 +164,12 @@ test('a malformed chunk is answered 400 and cuts the origin off', async (t) => {
   const line = await start(t, app.url);
   const peer = await line.connect();
   peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
-  await sleep(50);
+  await eventually(() => app.connections[0]?.held.includes('abc') === true, 'the first chunk to be there');
   peer.send('zz\r\n');
   assert.equal((await peer.answer()).status, 400);
   await line.logged(1);
   await line.settled();
+  await eventually(() => seen !== '', 'the origin to be told');
   assert.ok(!seen.includes('\r\n0\r\n'));
 });
 
@@ -185,15 +187,17 @@ test('a body that stalls is answered 408', async (t) => {
 });
 
 test('a body whose chunks are broken while the request waits for an origin does not disturb the 504', async (t) => {
-  const app = await server(t, () => sleep(600).then(() => ok()));
+  let finish = (): void => {};
+  const app = await server(t, () => new Promise<void>((resolve) => (finish = resolve)).then(() => ok()));
   const line = await start(t, app.url, { maxConnections: 1, queue: { timeout: '200ms' } });
   const busy = await line.connect();
   busy.send(get());
-  await sleep(30);
+  await eventually(() => app.busy === 1, 'the slot to be taken');
   const peer = await line.connect();
   peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
   assert.equal((await peer.answer()).status, 504);
   await peer.end();
+  finish();
   await busy.answer();
   await line.logged(2);
 });

@@ -113,7 +113,7 @@ test('a channel whose origin says close, or speaks HTTP/1.0, is not kept', async
 test("keepAlive: idle channels go after their time, the origin's own limit counts more, 0 keeps none", async (t) => {
   let hint = '';
   const app = await server(t, () => ok('x', hint));
-  const line = await start(t, app.url, { keepAlive: { idle: '150ms' } });
+  const line = await start(t, app.url, { keepAlive: { idle: '1s' } });
   const peer = await line.connect();
   peer.send(get());
   await peer.answer();
@@ -122,7 +122,7 @@ test("keepAlive: idle channels go after their time, the origin's own limit count
   hint = 'Keep-Alive: timeout=60, max=5\r\n';
   peer.send(get());
   await peer.answer();
-  await sleep(500);
+  await sleep(2000);
   assert.equal(line.first.connections, 1);
   hint = 'Keep-Alive: timeout=1\r\n';
   peer.send(get());
@@ -156,12 +156,13 @@ test('keepAlive.maxRequests and maxIdle bound reuse', async (t) => {
 
 test('the channel used last is used next', async (t) => {
   const used: number[] = [];
+  let finish = (): void => {};
   const app = await origin(t, async (peer, nth) => {
     for (;;) {
       const request = await peer.request();
       if (request === undefined) return;
       used.push(nth);
-      if (request.target === '/slow') await sleep(100);
+      if (request.target === '/slow') await new Promise<void>((resolve) => (finish = resolve));
       peer.send(ok());
     }
   });
@@ -171,6 +172,7 @@ test('the channel used last is used next', async (t) => {
   await eventually(() => used.length === 1, 'the first request');
   b.send(get());
   await b.answer();
+  finish();
   await a.answer();
   b.send(get());
   await b.answer();

@@ -89,7 +89,7 @@ export async function tomcat(t: TestContext, java: string, name = 'hello'): Prom
     ...['-Xmx256m', '-XX:TieredStopAtLevel=1', `-Dname=${name}`, `-Dcatalina.home=${home}`, `-Dcatalina.base=${base}`],
     ...[`-Djava.io.tmpdir=${join(base, 'temp')}`, '-cp', jars, 'org.apache.catalina.startup.Bootstrap', 'start'],
   ]);
-  await until('Tomcat', () => /Server startup in/.test(process.output()), 60_000);
+  await until('Tomcat', () => /Server startup in/.test(process.output()), 120_000);
   return { url: `ajp://${at.host}:${at.port}`, process };
 }
 

@@ -113,7 +113,7 @@ export async function run(
 }
 
 /** Asks until it holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, patience = 20_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
   const end = Date.now() + patience;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`not within ${patience / 1000} s: ${what}`);

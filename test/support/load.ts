@@ -33,7 +33,7 @@ export interface Load {
 }
 
 /** A request that takes longer has failed. */
-const PATIENCE = 20_000;
+const PATIENCE = 30_000;
 
 export function load(options: LoadOptions): Load {
   const state = { good: 0, connections: 0, closed: 0, failures: [] as string[], longest: 0 };

@@ -7,6 +7,7 @@ import { check, type ConfigInput, showProblems } from '../../src/config/index.ts
 import type { Config } from '../../src/config/config.ts';
 import type { Control } from '../../src/control/control.ts';
 import { type Standing, Sluice } from '../../src/sluice.ts';
+import { PATIENCE } from './scripted.ts';
 
 export interface Running {
   readonly sluice: Sluice;
@@ -114,7 +115,7 @@ export async function whoAnswers(base: string, times = 12): Promise<string[]> {
 
 /** Waits until this holds, where looking takes time. */
 export async function until(holds: () => Promise<boolean>, what: string | (() => string)): Promise<void> {
-  const stop = Date.now() + 15_000;
+  const stop = Date.now() + PATIENCE;
   while (!(await holds())) {
     if (Date.now() > stop) throw new Error(`${typeof what === 'string' ? what : what()}: did not come about`);
     await new Promise((resolve) => setTimeout(resolve, 10));

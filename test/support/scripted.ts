@@ -8,8 +8,8 @@ import { connect, createServer, type AddressInfo, type NetConnectOpts, type Sock
 import type { TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-/** How long a peer waits for what it expects. Long, because it only matters when a test fails. */
-const PATIENCE = 15_000;
+/** How long is waited for what has to come, in milliseconds. Long, because it only matters when a test fails. */
+export const PATIENCE = 30_000;
 
 /** The other side ended the connection while more was expected. */
 class PeerClosed extends Error {}
@@ -284,7 +284,11 @@ export async function origin(
         resolve();
       });
     });
-  const refuse = (): Promise<void> => new Promise((resolve) => (server.close(() => {}), setImmediate(resolve)));
+  let held: Socket | null = null;
+  const refuse = async (): Promise<void> => {
+    await new Promise<void>((resolve) => (server.close(() => {}), setImmediate(resolve)));
+    if (path === undefined) held ??= await hold(t, port);
+  };
   await listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path });
   const bound = server.address();
   const port = path === undefined ? (bound as AddressInfo).port : 0;
@@ -296,14 +300,36 @@ export async function origin(
     busy: 0,
     mostBusy: 0,
     refuse,
-    listen: () => listen({ port, host: '127.0.0.1' }),
+    async listen() {
+      await listen({ port, host: '127.0.0.1' });
+      held?.resetAndDestroy();
+      held = null;
+    },
   };
   t.after(() => {
+    held?.destroy();
     server.close(() => {});
     for (const peer of self.connections) peer.close();
     if (failures.length > 0) throw failures[0];
   });
   return self;
+}
+
+/**
+ * Keeps a port on which nobody listens from being handed out to somebody else: a connection has it as its own. Whoever
+ * connects to it is refused all the same, and whoever says that he wants this port may listen on it.
+ */
+async function hold(t: TestContext, port: number): Promise<Socket | null> {
+  const anchor = createServer((socket) => socket.on('error', () => {}).resume());
+  await new Promise<void>((resolve) => anchor.listen(0, '127.0.0.1', resolve));
+  const { port: anchored } = anchor.address() as AddressInfo;
+  const socket = connect({ port: anchored, host: '127.0.0.1', localAddress: '127.0.0.1', localPort: port });
+  t.after(() => socket.destroy());
+  const held = await new Promise<boolean>((resolve) =>
+    socket.once('connect', () => resolve(true)).on('error', () => resolve(false)),
+  );
+  anchor.close();
+  return held ? socket : null;
 }
 
 /** An origin that reads whole requests and answers each; ends with the connection. */
@@ -371,7 +397,8 @@ export async function deafOrigin(t: TestContext): Promise<string> {
     `const { parentPort } = require('node:worker_threads');
      const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
        parentPort.postMessage(server.address().port);
-       setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+       // In the same turn: it must not accept a single one.
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
      });`,
     { eval: true },
   );
@@ -381,11 +408,12 @@ export async function deafOrigin(t: TestContext): Promise<string> {
     for (const one of fillers) one.destroy();
     await worker.terminate();
   });
-  await sleep(50);
   for (;;) {
     const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {});
     fillers.push(socket);
-    const connected = await Promise.race([once(socket, 'connect').then(() => true), sleep(300).then(() => false)]);
-    if (!connected) return `http://127.0.0.1:${port}`;
+    await Promise.race([once(socket, 'connect'), sleep(300)]);
+    // After a standstill of this process timers come first, and what has long happened is told in the turn that follows.
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    if (socket.connecting) return `http://127.0.0.1:${port}`;
   }
 }
