@@ -61,14 +61,15 @@ for (const threads of [1, 2]) {
       for (const path of ['/', '/', '/', '/500', '/fixed', '/nowhere/x']) await fetchOnce(base + path);
       const one = async (name: string): Promise<number | undefined> => read(await control.metrics()).samples.get(name);
       const all = `sluice_requests_total{listener="127.0.0.1:0",class=`;
-      await until(async () => (await one(`${all}"2xx"}`)) === 4, 'four good answers');
+      const counted = 'sluice_request_duration_seconds_count{listener="127.0.0.1:0"}';
+      await until(async () => (await one(counted)) === 6, 'all six to be counted');
       const page = await control.metrics();
       const { samples } = read(page);
       const expected: Record<string, number> = {
+        [`${all}"2xx"}`]: 4,
         [`${all}"4xx"}`]: 1,
         [`${all}"5xx"}`]: 1,
         [`${all}"none"}`]: 0,
-        'sluice_request_duration_seconds_count{listener="127.0.0.1:0"}': 6,
         'sluice_sent_bytes_total{listener="127.0.0.1:0"}': 20,
         'sluice_connections_opened_total{listener="127.0.0.1:0"}': 6,
         'sluice_route_requests_total{route="all",class="2xx"}': 3,

@@ -1,6 +1,7 @@
 /** Origins whose requests fail are taken out, rest, and are tried with one request. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { manualClock } from '../support/clock.ts';
 import { moody, stand, type Mood } from '../support/moody.ts';
 import { client, eventually, get, sleep } from '../support/scripted.ts';
 
@@ -15,12 +16,14 @@ describe('taken out', () => {
       const [bad, good] = [await moody(t, mood), await moody(t)];
       const proxy = await stand(t, [bad.url, good.url], {
         retries: { count: 0 },
-        timeouts: { firstByte: '100ms' },
+        // Long enough for what is answered on a busy machine, where it has to be.
+        timeouts: { firstByte: mood === 'hang' ? '1s' : '1m' },
         keepAlive: { idle: 0 },
       });
-      await proxy.asks(4);
+      const four = (): Promise<unknown> => Promise.all(Array.from({ length: 4 }, () => proxy.ask()));
+      await four();
       assert.equal(await proxy.ask('/200'), bad.name, 'a success begins the count anew');
-      await proxy.asks(4);
+      await four();
       assert.deepEqual(proxy.lines, []);
       await proxy.ask();
       assert.deepEqual(proxy.of(bad), [`down: ${why}, failure 5 in a row`]);
@@ -48,7 +51,7 @@ describe('taken out', () => {
   test('no more than `most`; when one is back the next may go', async (t) => {
     const all = [await moody(t, 503), await moody(t, 503), await moody(t, 503), await moody(t, 200)];
     const urls = all.map(({ url }) => url);
-    const proxy = await stand(t, urls, { eject: { most: 0.25, failures: 2, first: '300ms' } });
+    const proxy = await stand(t, urls, { eject: { most: 0.25, failures: 2, first: '3s' } });
     await proxy.asks(12);
     assert.equal(proxy.lines.length, 1);
     assert.equal(all[1].asked, 10, 'more than two, but one is out already');
@@ -104,7 +107,7 @@ describe('taken out', () => {
     );
     const before = performance.now();
     assert.equal(await proxy.ask(), '502');
-    assert.ok(performance.now() - before < 5000);
+    assert.ok(performance.now() - before < 20_000);
     const [record] = await proxy.sluice.records(1);
     assert.equal(record.attempts, 2);
     assert.deepEqual(proxy.lines, []);
@@ -114,7 +117,7 @@ describe('taken out', () => {
 
   test('requests that it has in hand are finished, and tell nothing new', async (t) => {
     const [app, other] = [await moody(t, 'hold'), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { eject: { failures: 2, first: '300ms' } });
+    const proxy = await stand(t, [app.url, other.url], { eject: { failures: 2, first: '3s' } });
     const held = [proxy.ask(), proxy.ask(), proxy.ask()];
     await eventually(() => app.held === 3, 'three to be held');
     app.mood = 503;
@@ -156,13 +159,14 @@ describe('tried again', () => {
   });
 
   test('its failure doubles the rest, up to the longest', async (t) => {
+    const clock = manualClock();
     const [app, other] = [await moody(t, 503), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { eject: { first: '100ms', longest: '400ms' } });
+    const proxy = await stand(t, [app.url, other.url], { eject: { first: '1s', longest: '4s' } }, {}, { clock });
     await proxy.asks(5);
-    for (const wanted of [100, 200, 400, 400]) {
-      const rest = proxy.origin(app).downUntil - performance.now();
-      assert.ok(rest > wanted / 2 && rest <= wanted, `${rest}, not ${wanted}`);
-      await eventually(() => proxy.origin(app).state === 'up', 'the rest to end');
+    for (const wanted of [1000, 2000, 4000, 4000]) {
+      assert.equal(proxy.origin(app).downUntil - clock.now(), wanted);
+      clock.advance(wanted + 300);
+      assert.equal(proxy.origin(app).state, 'up');
       assert.equal(await proxy.ask(), '503');
     }
     assert.equal(app.asked, 5 + 4, 'one request each time');
@@ -232,7 +236,7 @@ describe('tried again', () => {
 
   test('when too many are out it stays, and serves all', async (t) => {
     const [app, other] = [await moody(t, 503), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { eject: { first: '100ms' }, disableTime: { first: '30s' } });
+    const proxy = await stand(t, [app.url, other.url], { eject: { first: '2s' }, disableTime: { first: '30s' } });
     await proxy.asks(5);
     await other.self.refuse();
     for (const peer of other.self.connections) peer.close();
@@ -246,7 +250,7 @@ describe('tried again', () => {
 
   test('and fails while all others are out: it stays as well', async (t) => {
     const [app, other] = [await moody(t, 503), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { eject: { first: '100ms' }, disableTime: { first: '30s' } });
+    const proxy = await stand(t, [app.url, other.url], { eject: { first: '2s' }, disableTime: { first: '30s' } });
     await proxy.asks(5);
     await other.self.refuse();
     for (const peer of other.self.connections) peer.close();

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { moody, stand } from '../support/moody.ts';
-import { eventually } from '../support/scripted.ts';
+import { eventually, sleep } from '../support/scripted.ts';
 
-const check = { type: 'http', path: '/check', interval: '100ms', timeout: '90ms', rise: 1, fall: 2 } as const;
+/** Twice in a row no answer within 400 ms: not even a busy machine stands still like that by chance. */
+const check = { type: 'http', path: '/check', interval: '400ms', timeout: '400ms', rise: 1, fall: 2 } as const;
 
 describe('failed connects and failed answers', () => {
   test('one that was taken out for its answers and cannot be reached has to answer well', async (t) => {
@@ -60,7 +61,7 @@ describe('reloads', () => {
     const proxy = await stand(t, [app.url, other.url], { eject: { failures: 50 } });
     await proxy.asks(10);
     assert.deepEqual(proxy.lines, []);
-    await proxy.reload({ eject: { failures: 11, first: '200ms' } });
+    await proxy.reload({ eject: { failures: 11, first: '3s' } });
     await proxy.ask();
     assert.deepEqual(proxy.of(app), ['down: answered 503, failure 11 in a row']);
     await proxy.reload({ eject: { on: [] } });
@@ -72,11 +73,11 @@ describe('reloads', () => {
 
   test('one that is removed while it rests is forgotten; added again it is new', async (t) => {
     const [app, other] = [await moody(t, 503), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { eject: { first: '100ms' } });
+    const proxy = await stand(t, [app.url, other.url], { eject: { first: '2s' } });
     await proxy.asks(5);
     await proxy.reload({ origins: [other.url] });
     assert.equal((await proxy.sluice.operator.upstreams())[0].origins.length, 1);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await sleep(2300);
     assert.deepEqual(proxy.of(app), ['down: answered 503, failure 5 in a row']);
     await proxy.reload({ origins: [app.url, other.url] });
     const view = await proxy.view(app);
@@ -107,7 +108,7 @@ describe('reloads', () => {
     await proxy.asks(5);
     const { operator } = proxy.sluice;
     await operator.changeOrigin('app', app.name, { state: 'draining' }, undefined, 'test');
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await sleep(250);
     assert.equal((await proxy.view(app)).state, 'draining');
     await operator.changeOrigin('app', app.name, { state: 'up' }, undefined, 'test');
     assert.equal((await proxy.view(app)).state, 'up');
@@ -119,7 +120,7 @@ describe('reloads', () => {
 describe('checks and requests', () => {
   test('a check that passes does not end a rest, and a rest that ends does not overrule the check', async (t) => {
     const [app, other] = [await moody(t, 503), await moody(t)];
-    const proxy = await stand(t, [app.url, other.url], { check, eject: { first: '700ms' } });
+    const proxy = await stand(t, [app.url, other.url], { check, eject: { first: '8s' } });
     await proxy.asks(5);
     const { checked } = app;
     await eventually(() => app.checked > checked + 2, 'checks that pass');
@@ -146,7 +147,10 @@ describe('checks and requests', () => {
   test('a check that comes round while the origin still rests says so', async (t) => {
     const [app, other] = [await moody(t, 503), await moody(t)];
     app.check = 500;
-    const proxy = await stand(t, [app.url, other.url], { check: { ...check, fall: 10 } });
+    const proxy = await stand(t, [app.url, other.url], {
+      check: { ...check, fall: 6 },
+      eject: { first: '1m' },
+    });
     await proxy.asks(5);
     await eventually(() => proxy.of(app).length === 2, 'the check to fail');
     app.check = 200;

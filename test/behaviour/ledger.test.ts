@@ -11,7 +11,7 @@ test('failed and slow requests are remembered once each, with what was tried; or
     for (;;) {
       const request = await peer.request();
       if (request === undefined) return;
-      if (request.target.startsWith('/slow')) await sleep(120);
+      if (request.target.startsWith('/slow')) await sleep(2500);
       if (request.target.startsWith('/half')) peer.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
       if (/^\/(?:die|half)/.test(request.target)) return peer.fin();
       peer.send(request.target === '/500' ? ok().replace('200', '500') : ok());
@@ -19,7 +19,7 @@ test('failed and slow requests are remembered once each, with what was tried; or
   });
   const line = await start(t, [refusing.url, dying.url], { disableTime: { first: '1m', most: '1m' } });
   const { given } = line.sluice;
-  await line.sluice.reload({ ...given, log: { ...given.log, recent: 10, slow: { over: 50, keep: 10 } } });
+  await line.sluice.reload({ ...given, log: { ...given.log, recent: 10, slow: { over: 2000, keep: 10 } } });
   for (const bytes of [
     get('/fine'),
     post('x', '/die?token=1'),

@@ -58,7 +58,7 @@ async function running(t: TestContext, dns: DnsServer, upstream: object): Promis
   const { config, problems } = check({
     listen: '127.0.0.1:0',
     log: { access: 'off', error: 'off' },
-    timeouts: { drain: '2s' },
+    timeouts: { drain: '1m' },
     resolver: { servers: dns.address, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4' },
     upstreams: { app: upstream },
   });

@@ -85,7 +85,7 @@ describe('with a clock of our own', () => {
 });
 
 describe('with two threads', () => {
-  const check = { type: 'http', path: '/check', interval: '100ms', timeout: '90ms', rise: 1, fall: 1 } as const;
+  const check = { type: 'http', path: '/check', interval: '1s', timeout: '1s', rise: 1, fall: 1 } as const;
 
   test('one that the check brings back begins small in both, at once', async (t) => {
     const [app, other] = [await moody(t), await moody(t)];
