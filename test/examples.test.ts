@@ -98,10 +98,10 @@ async function start(t: TestContext, stage: string, line: string): Promise<void>
 
 /** Runs a command to its end and answers what it printed. What it leaves in the background ends with the test. */
 async function type(t: TestContext, stage: string, line: string): Promise<string> {
-  const { output, group } = shell(t, stage, line);
+  const { output, group, ended } = shell(t, stage, line);
   await once(group, 'exit');
   // The rest of the pipe; a program in the background may keep it open.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 500))]);
   return output()
     .replaceAll('\r\n', '\n')
     .replaceAll(/^\w+ listens on .*\n/gm, '');

@@ -364,7 +364,7 @@ function onTerminal(t: TestContext, line: string, key: string): Promise<string> 
        if (!pressed && text.split('\\x1b[J').length > 2) { pressed = true; child.stdin.write(${JSON.stringify(key)}.replace('\\\\003', '\\x03')); }
      });
      child.on('close', () => process.exit(0));
-     setTimeout(() => process.exit(3), 30000).unref();`,
+     setTimeout(() => process.exit(3), 100000).unref();`,
   ]);
   return program.ended.then((code) => {
     assert.equal(code, 0, program.output());

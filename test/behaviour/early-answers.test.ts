@@ -87,11 +87,11 @@ test('one that answers early and goes on, slowly but steadily, is not, with a cl
     await peer.requestHead();
     peer.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n');
     for (let i = 0; i < 10; i++) {
-      await sleep(100);
+      await sleep(300);
       peer.send(String(i));
     }
   });
-  const line = await start(t, app.url, { timeouts: { idle: '400ms' } });
+  const line = await start(t, app.url, { timeouts: { idle: '2s' } });
   for (const pauses of [true, false]) {
     const peer = await line.connect();
     peer.send(UPLOAD);
@@ -119,12 +119,12 @@ test('one that takes the upload slowly while it answers slowly is alive, and get
     }
     peer.send('2\r\nok\r\n0\r\n\r\n');
   });
-  const line = await start(t, app.url, { timeouts: { idle: '300ms' } });
+  const line = await start(t, app.url, { timeouts: { idle: '2s' } });
   const peer = await line.connect();
   peer.send(UPLOAD);
   for (let sent = 0; sent < SIZE; sent += 50_000) {
     peer.send('x'.repeat(50_000));
-    await sleep(40);
+    await sleep(150);
   }
   assert.equal((await peer.answer()).body, 'ok');
   const [logged] = await line.logged(1);

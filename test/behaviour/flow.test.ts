@@ -112,14 +112,14 @@ test('an origin may pause longer than the client may', async (t) => {
   const app = await origin(t, async (peer) => {
     await peer.requestHead();
     peer.pause();
-    await sleep(800);
+    await sleep(2500);
     const held = peer.held.length;
     const got = count(peer);
     peer.resume();
     await eventually(() => got() + held === SIZE, 'every byte');
     peer.send(ok());
   });
-  const line = await start(t, app.url, {}, { timeouts: { body: '200ms' } });
+  const line = await start(t, app.url, {}, { timeouts: { body: '1500ms' } });
   const peer = await line.connect();
   peer.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${SIZE}\r\n\r\n`);
   void pour(peer, SIZE);
@@ -151,12 +151,12 @@ test('a slow reader may pause longer than the origin may', async (t) => {
     peer.send(`HTTP/1.1 200 OK\r\nContent-Length: ${SIZE}\r\n\r\n`);
     await pour(peer, SIZE);
   });
-  const line = await start(t, app.url, { timeouts: { idle: '200ms' } });
+  const line = await start(t, app.url, { timeouts: { idle: '1500ms' } });
   const peer = await line.connect();
   peer.send(get());
   await peer.until('\r\n\r\n');
   peer.pause();
-  await sleep(800);
+  await sleep(2500);
   const held = peer.held.length;
   const got = count(peer);
   peer.resume();

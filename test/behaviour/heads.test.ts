@@ -70,12 +70,12 @@ test('half a head and then the end of the connection is no request', async (t) =
 
 test('an idle connection is closed after timeouts.keepAlive, and empty lines between requests are not a request', async (t) => {
   const app = await server(t, () => ok());
-  const line = await start(t, app.url, {}, { timeouts: { keepAlive: '200ms', head: '100ms' } });
+  const line = await start(t, app.url, {}, { timeouts: { keepAlive: '3s', head: '1s' } });
   const peer = await line.connect();
   peer.send(get());
   assert.equal((await peer.answer()).body, 'ok');
   peer.send('\r\n');
-  await sleep(20);
+  await sleep(1500);
   peer.send('\r\n' + get());
   assert.equal((await peer.answer()).body, 'ok');
   peer.send('\r\n');

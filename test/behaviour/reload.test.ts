@@ -224,7 +224,7 @@ test('200 reloads under load: no request fails, nothing is left behind', async (
   const config = (round: number) => ({
     listen,
     // Long enough for a request on a busy machine; the WebSocket below waits for it.
-    timeouts: { drain: '1s' },
+    timeouts: { drain: '5s' },
     upstreams: { app: { origins: origins.filter((_, index) => index !== round % 4).map(({ url }) => url) } },
     routes: [{ match: { path: `/only/${round}` }, respond: { status: 204 } }, { to: 'app' as const }],
   });

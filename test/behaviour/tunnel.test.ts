@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { makeHooks } from '../../src/proxy/hooks.ts';
+import { manualClock } from '../support/clock.ts';
 import { type Line, start } from '../support/line.ts';
 import { eventually, get, ok, origin, type Peer, server, sleep } from '../support/scripted.ts';
 
@@ -97,11 +98,11 @@ test('a side that breaks takes the other with it', async (t) => {
 });
 
 test('a tunnel ends when nothing passes for timeouts.tunnel, and not before', async (t) => {
-  const { line, near, far } = await joined(t, '', '400ms');
+  const { line, near, far } = await joined(t, '', '2s');
   for (let i = 0; i < 6; i++) {
     (i % 2 === 0 ? near : far).send('x');
     await (i % 2 === 0 ? far : near).bytes(1);
-    await sleep(150);
+    await sleep(600);
   }
   assert.equal(near.ending, 'open');
   assert.equal(await near.end(), '');
@@ -207,7 +208,7 @@ test('HTTP/2 in clear text is never offered to an origin', async (t) => {
 
 test('close() lets tunnels go on for the grace and then cuts them', async (t) => {
   const { line, near, far } = await joined(t);
-  const closing = line.sluice.close(300);
+  const closing = line.sluice.close(2000);
   near.send('still');
   assert.equal(await far.bytes(5), 'still');
   await near.end();
@@ -228,7 +229,8 @@ test('a client that ends its side before the 101: the origin hears of it, and th
       peer.send(`got ${got}`);
       peer.fin();
     });
-    const line = await start(t, app.url);
+    // Who has ended its side may be waited for half a second: on a clock of our own, for as long as it takes here.
+    const line = await start(t, app.url, {}, {}, { clock: manualClock() });
     const near = await line.connect();
     near.send(`${ASK}all I say`);
     near.fin();
