@@ -35,6 +35,11 @@ function aimList(nodeProxies: readonly string[]): readonly Aim[] {
       unit: '× nginx',
       found: against('nginx'),
     },
+    { case: 'fastcgi', text: 'FastCGI, CPU', limit: 1.1, unit: '× nginx', found: against('nginx') },
+    { case: 'fastcgi', text: 'FastCGI, CPU', limit: 1, unit: '× lighttpd', found: against('lighttpd') },
+    { case: 'php', text: 'php-fpm, CPU', limit: 1.1, unit: '× nginx', found: against('nginx') },
+    { case: 'php', text: 'php-fpm, CPU', limit: 1, unit: '× lighttpd', found: against('lighttpd') },
+    { case: 'cgi', text: 'CGI, CPU', limit: 1, unit: '× lighttpd', found: against('lighttpd') },
     { case: 'rate', text: 'fixed rate, p99', limit: 1.2, unit: '× nginx', found: against('nginx') },
     { case: 'idle', text: 'idle connection', limit: 6, unit: 'KiB', found: (result) => medianOf(result, 'each') },
   ];

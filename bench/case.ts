@@ -1,3 +1,5 @@
+import type { OriginName } from './origins/index.ts';
+
 /** The process a case measures: a subject, or the origin itself. */
 export interface Target {
   readonly pid: number;
@@ -23,8 +25,8 @@ export interface Case {
   /** What `--only` calls it. */
   readonly name: string;
   readonly title: string;
-  /** `fast` answers GETs (nginx when there is one), `bodies` reads request bodies and is ours. */
-  readonly origin: 'fast' | 'bodies';
+  /** `fast` answers GETs (nginx when there is one), `bodies` reads request bodies and is ours; others by their protocol. */
+  readonly origin: OriginName;
   /** A new process for every round, for what only a process without a past can show. */
   readonly fresh: boolean;
   /** Also measured against the origin directly, to show what the load generator adds by itself. */

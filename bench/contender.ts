@@ -2,7 +2,7 @@ import { createReadStream, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, Round, Target } from './case.ts';
-import type { Origin } from './origins.ts';
+import type { Origin } from './origins/origin.ts';
 import { envOf } from './subject-env.ts';
 import type { RunningSubject, Subject } from './subject.ts';
 
@@ -41,7 +41,7 @@ export class Contender {
   static of(subject: Subject, test: Case, origin: Origin, parentDir: string): Contender {
     const env = envOf(subject, origin, join(parentDir, test.name));
     const contender = new Contender(subject.name, test, origin, async () => subject.start(env), env.accessLog);
-    contender.absent = subject.missing();
+    contender.absent = subject.missing() ?? unspoken(subject, origin);
     return contender;
   }
 
@@ -119,6 +119,10 @@ export class Contender {
   #emptyLog(): void {
     if (this.#accessLog !== undefined && exists(this.#accessLog)) truncateSync(this.#accessLog);
   }
+}
+
+function unspoken(subject: Subject, { protocol }: Origin): string | undefined {
+  return subject.speaks.includes(protocol) ? undefined : `does not speak ${protocol} to origins`;
 }
 
 async function countLines(file: string): Promise<number> {

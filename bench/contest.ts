@@ -1,6 +1,6 @@
 import type { Case, Round } from './case.ts';
 import { Contender } from './contender.ts';
-import type { Origins } from './origins.ts';
+import type { Origins } from './origins/index.ts';
 import type { Subject } from './subject.ts';
 
 /** All rounds of one subject in one case, or why there are none. */
@@ -31,8 +31,10 @@ export interface Plan {
  * machine hits everyone, and nobody always runs first.
  */
 export async function runCase(test: Case, plan: Plan): Promise<CaseResult> {
-  const origin = plan.origins[test.origin];
-  const contenders = plan.subjects.map((subject) => Contender.of(subject, test, origin, plan.dir));
+  const origin = await plan.origins.get(test.origin);
+  // What Node's proxies cannot speak needs no line each.
+  const subjects = plan.subjects.filter(({ speaks, fromNpm }) => fromNpm !== true || speaks.includes(origin.protocol));
+  const contenders = subjects.map((subject) => Contender.of(subject, test, origin, plan.dir));
   if (test.direct) contenders.unshift(Contender.direct(test, origin));
   try {
     if (!test.fresh) for (const one of contenders) if (one.absent === undefined) await one.prepare();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Origin } from './origins.ts';
+import type { Origin } from './origins/origin.ts';
 import { envOf } from './subject-env.ts';
 import type { Subject } from './subject.ts';
 

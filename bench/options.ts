@@ -14,8 +14,8 @@ const quickSubjects = ['sluice', 'nginx', 'haproxy'];
 
 export const usage = `node bench/run.ts [--quick] [--only CASE,...] [--subjects NAME,...] [--rounds N] [--seconds N] [--json FILE]
   --quick     3 rounds of 2 s; ${quickCases.join(', ')}; ${quickSubjects.join(', ')} (unless --only or --subjects say otherwise)
-  --only      small post download upload connections rate idle aborts
-  --subjects  sluice nginx haproxy http-proxy http-proxy-3 httpxy fast-proxy @fastify/http-proxy
+  --only      small post download upload connections fastcgi php scgi uwsgi cgi https h2c rate idle aborts
+  --subjects  sluice nginx haproxy lighttpd http-proxy http-proxy-3 httpxy fast-proxy @fastify/http-proxy
   --rounds    rounds per case (5)
   --seconds   length of a round (5)
   --json      also write every round's figures to FILE`;

@@ -1,11 +1,11 @@
 import { canPin, describeMachine, loadCpu, otherLoad, proxyCpu } from './machine.ts';
 import type { Options } from './options.ts';
-import type { Origins } from './origins.ts';
+import { originKinds, type OriginName } from './origins/index.ts';
 import type { CaseResult, Entry } from './contest.ts';
 import { clean, figure, ratio, type Spread } from './statistics.ts';
 
 /** What a reader needs to run it again and to know what was compared. */
-export function heading(options: Options, args: readonly string[], origins: Origins): string {
+export function heading(options: Options, args: readonly string[], origins: readonly OriginName[]): string {
   const pins = canPin
     ? `proxy alone on CPU ${proxyCpu}, load generator and origin on CPU ${loadCpu}`
     : 'not pinned, as that needs taskset (apt install util-linux) and two cores; noisier for it';
@@ -13,7 +13,7 @@ export function heading(options: Options, args: readonly string[], origins: Orig
     `## ${['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')}`,
     '',
     `- ${new Date().toISOString().slice(0, 10)}, ${describeMachine()}, Node ${process.version} for all that is JavaScript`,
-    `- ${pins}; loopback, plain HTTP/1.1; origin: ${origins.about}`,
+    `- ${pins}; loopback, plain HTTP/1.1 from clients; origins: ${origins.map((name) => `${name}: ${originKinds[name].about}`).join(', ')}`,
     `- medians (lowest–highest) of ${options.rounds} alternating rounds of ${options.seconds} s; a round with any error is not counted`,
     '- CPU is that of the whole proxy process; a ratio is the median over rounds of the quotient within a round',
     ...(otherLoad() > quiet
@@ -27,7 +27,7 @@ export function heading(options: Options, args: readonly string[], origins: Orig
 
 /** Load average that the desktop or shell around a benchmark may cause. */
 const quiet = 0.5;
-const references = ['nginx', 'HAProxy'];
+const references = ['nginx', 'HAProxy', 'lighttpd'];
 
 /** One case as a Markdown table: median (lowest–highest) of its rounds, and how many times nginx and HAProxy that is. */
 export function table(result: CaseResult): string {

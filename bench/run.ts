@@ -1,5 +1,5 @@
 /** `npm run bench`: sluice and its competitors side by side on this machine, as a Markdown table. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aimsTable } from './aims.ts';
@@ -8,7 +8,7 @@ import { type CaseResult, runCase } from './contest.ts';
 import { type Fairness, fairnessTable, inspect } from './fairness.ts';
 import { installNodeProxies } from './install.ts';
 import { describeMachine, pinSelf } from './machine.ts';
-import { startOrigins } from './origins.ts';
+import { Origins } from './origins/index.ts';
 import { chosen, readOptions, usage } from './options.ts';
 import { heading, table } from './report.ts';
 import type { Subject } from './subject.ts';
@@ -24,13 +24,15 @@ async function main(): Promise<void> {
   installNodeProxies(contenders, say);
   pinSelf();
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  // Origins may run as another user.
+  chmodSync(dir, 0o755);
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 
-  const origins = await startOrigins(dir);
+  const origins = new Origins(dir);
   try {
-    console.log(heading(options, process.argv.slice(2), origins));
+    console.log(heading(options, process.argv.slice(2), [...new Set(tests.map(({ origin }) => origin))]));
     const found: [Subject, Fairness | string][] = [];
-    for (const subject of contenders) found.push([subject, await inspect(subject, origins.bodies, dir)]);
+    for (const subject of contenders) found.push([subject, await inspect(subject, await origins.get('bodies'), dir)]);
     console.log(fairnessTable(found));
 
     const results: CaseResult[] = [];

@@ -1,11 +1,13 @@
+import type { Origin } from './origins/origin.ts';
+import type { Protocol } from './protocol.ts';
+
 /** What one contender of the benchmark looks like to the rest of it; each lives in its own file in `subjects/`. */
 
 /** Where a subject is to run: everything it needs to write its own configuration. */
 export interface SubjectEnv {
   /** A directory of its own, removed after the run. */
   readonly dir: string;
-  /** The port of the origin on 127.0.0.1. */
-  readonly origin: number;
+  readonly origin: Origin;
   /** The file its access log must go to. */
   readonly accessLog: string;
 }
@@ -24,6 +26,8 @@ export interface Subject {
   readonly name: string;
   /** How it is set up, in a few words; printed under the results. */
   readonly about: string;
+  /** What it can speak to origins. */
+  readonly speaks: readonly Protocol[];
   /** Comes with bench/package.json instead of the system's packages. */
   readonly fromNpm?: boolean;
   /** Why it cannot run here (and how to get it), or undefined when it can. */

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { freePort, serve } from './child.ts';
 import { runWrk, wrkMissing } from './load/wrk.ts';
 import { describeMachine, pinSelf, proxyCpu } from './machine.ts';
-import { startOrigins } from './origins.ts';
+import { Origins } from './origins/index.ts';
 import { nodeProgram, rootDir } from './programs.ts';
 import { cpuTime, cpuUsed } from './usage.ts';
 
@@ -28,7 +28,8 @@ const cores = availableParallelism();
 if (!spread) pinSelf();
 const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-const origins = await startOrigins(dir);
+const origins = new Origins(dir);
+const origin = await origins.get('fast');
 console.log(
   `${describeMachine()}; sluice ${spread ? `spread over ${cores} cores` : 'on one core'}; medians of ${ROUNDS} rounds of ${SECONDS} s\n`,
 );
@@ -51,7 +52,7 @@ async function measure(threads: number, close: boolean): Promise<number[]> {
   const port = await freePort();
   const socket = join(dir, `admin-${port}`);
   const file = join(dir, 'sluice.json');
-  const upstreams = { app: { origins: [`http://127.0.0.1:${origins.fast.port}`] } };
+  const upstreams = { app: { origins: [`http://127.0.0.1:${origin.port}`] } };
   writeFileSync(
     file,
     JSON.stringify({

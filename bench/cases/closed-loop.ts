@@ -1,4 +1,6 @@
 import type { Case, Column, Round } from '../case.ts';
+import type { OriginName } from '../origins/index.ts';
+import { script } from '../protocol.ts';
 import { runWrk, wrkMissing, type WrkJob, type WrkSummary } from '../load/wrk.ts';
 import { connectionsAccepted, cpuTime, cpuUsed } from '../usage.ts';
 
@@ -92,3 +94,17 @@ export const connections = closedLoop('connections', 'A new connection for each 
   connections: 64,
   close: true,
 });
+
+const other = (name: OriginName, title: string, path: string, connections = 64): Case =>
+  closedLoop(name, `${title}: ${connections} connections, 101-byte body`, name, { path, connections });
+
+/** The same small GET, told to origins in their own protocols. */
+export const protocols: readonly Case[] = [
+  other('fastcgi', 'FastCGI, a minimal application, kept connections', script),
+  other('php', 'FastCGI, php-fpm, a connection for each request', script),
+  other('scgi', 'SCGI, a minimal application', script),
+  other('uwsgi', 'uwsgi, a minimal application', script),
+  other('cgi', 'CGI, a shell script', script, 16),
+  other('https', 'HTTPS to the origin, kept connections', '/small'),
+  other('h2c', 'HTTP/2 without TLS to the origin', '/small'),
+];

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { freePort, serve } from '../child.ts';
 import { proxyCpu } from '../machine.ts';
 import { findProgram, versionOf } from '../programs.ts';
+import type { Origin } from '../origins/origin.ts';
 import type { Subject } from '../subject.ts';
 
 const program = findProgram('haproxy');
 
 export const haproxy: Subject = {
   name: 'HAProxy',
+  speaks: ['http', 'https', 'h2c', 'fastcgi'],
   about:
     'nbthread 1; http-reuse always; Combined lines to stdout, which is a file (it can only log line by line, never buffered)',
   missing: () => (program === undefined ? 'not installed (apt install haproxy)' : undefined),
@@ -22,7 +24,7 @@ export const haproxy: Subject = {
   },
 };
 
-function configuration(port: number, origin: number): string {
+function configuration(port: number, origin: Origin): string {
   return `global
   nbthread 1
   maxconn 8000
@@ -47,6 +49,24 @@ frontend entry
   log-format "%ci - - [%T] %{+Q}r %ST %B %hrl"
   default_backend app
 backend app
-  server app 127.0.0.1:${origin}
+${backendOf(origin)}
 `;
+}
+
+function backendOf({ protocol, port, root, keep }: Origin): string {
+  const server = `  server app 127.0.0.1:${port}`;
+  switch (protocol) {
+    case 'https':
+      return `${server} ssl verify none`;
+    case 'h2c':
+      return `${server} proto h2`;
+    case 'fastcgi':
+      return `  use-fcgi-app php
+${server} proto fcgi
+fcgi-app php
+  docroot ${root}
+  ${keep ? 'option keep-conn' : 'no option keep-conn'}`;
+    default:
+      return server;
+  }
 }

@@ -12,11 +12,12 @@ export function nodeProxy(name: string, server: string, about: string): Subject 
     name,
     about,
     fromNpm: true,
+    speaks: ['http'],
     missing: () => (version() === undefined ? 'not installed (npm ci --prefix bench)' : undefined),
     version: () => `${name}/${version() ?? '?'}`,
     async start({ origin, accessLog }) {
       const port = await freePort();
-      const place = JSON.stringify({ port, origin, accessLog });
+      const place = JSON.stringify({ port, origin: origin.port, accessLog });
       const child = await serve(proxyCpu, port, [nodeProgram(), join(benchDir, 'servers', server), place, name]);
       return { ...child, port };
     },

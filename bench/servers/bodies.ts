@@ -1,6 +1,6 @@
 /**
  * The origin that reads request bodies to their end (nginx would discard them unread), on raw sockets so that it does not
- * become the slowest part. Run as `node bench/origin.ts PORT`. It answers GETs too, where nginx is not installed:
+ * become the slowest part. Run as `node bench/servers/bodies.ts PORT`. It answers GETs too, where nginx is not installed:
  * `/large` 1 MiB, `/echo` the request's own head and the number of its connection, everything else 101 bytes.
  */
 import { createServer, type Socket } from 'node:net';
