@@ -1,4 +1,4 @@
-import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
+import { canCheck, checkProblem, checkSchema, checksFor } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
@@ -152,7 +152,10 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
   for (const one of list(all)) {
     const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
     if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
-    const message = `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}`;
+    const others = checksFor(address.scheme).map((type) => `\`${type}\``);
+    const message =
+      `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}` +
+      `; ${others.join(' and ')} can: write \`{ type: ${others[0]?.slice(1, -1)}, … }\``;
     return [{ code: 'config/bad-value', message, path }];
   }
   return [];

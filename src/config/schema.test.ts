@@ -27,6 +27,10 @@ const WITHOUT_DEFAULT = new Set([
   'upstreams.NAME.check (type: http).timeout',
   'upstreams.NAME.check (type: http).host',
   'upstreams.NAME.check (type: http).body',
+  ...['fastcgi', 'scgi', 'uwsgi'].flatMap((type) =>
+    ['timeout', 'body'].map((key) => `upstreams.NAME.check (type: ${type}).${key}`),
+  ),
+  'upstreams.NAME.check (type: fastcgi).script',
   'admin.token',
   'admin.tokenFile',
 ]);

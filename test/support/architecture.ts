@@ -34,7 +34,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   wire: { from: ['core/'], node: PURE },
   balance: { from: ['core/'], packages: ['zod'], node: PURE },
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
-  check: { from: ['core/', 'route/regex.ts', 'codec/ajp/ping.ts'], packages: ['zod'], node: 'any but sockets' },
+  // A check asks through the codec that requests go through.
+  check: { from: ['core/', 'route/regex.ts', 'codec/'], packages: ['zod'], node: 'any but sockets' },
   route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
   observe: {
