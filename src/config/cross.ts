@@ -4,6 +4,7 @@ import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
 import { disableTimeSchema, ejectSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { cgiComplaints } from './cgi.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { showPath, type PropertyPath } from './problems.ts';
@@ -21,6 +22,7 @@ export function crossCheck(input: unknown): Complaint[] {
     ...listeners(input['listen']),
     ...admin(input['admin'], input['listen']),
     ...upstreams(input['upstreams']),
+    ...cgiComplaints(input),
     ...routes(input),
   ];
 }

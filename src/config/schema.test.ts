@@ -21,6 +21,8 @@ const WITHOUT_DEFAULT = new Set([
   'routes[].to',
   'routes[].respond',
   'routes[].redirect',
+  'routes[].cgi',
+  ...['root', 'split', 'index', 'front', 'prefix', 'env'].map((key) => `routes[].cgi.${key}`),
   'upstreams.NAME.origins.maxConnections',
   'upstreams.NAME.check (type: tcp).timeout',
   'upstreams.NAME.check (type: ajp).timeout',

@@ -337,6 +337,37 @@ test('a request that names no script: 404, nobody is blamed, and the connection 
   await line.settled();
 });
 
+test('options of a route replace those of its upstream, and variables are added', async (t) => {
+  const app = await application(t, () => answered('x'));
+  const line = await start(
+    t,
+    app.fastcgi,
+    { cgi: { root: '/srv/all', split: ['.php'], env: { ALL: '1', WHO: 'upstream' } } },
+    {
+      routes: [
+        { match: { path: '/shop/*' }, to: 'app', cgi: { root: '/srv/shop', env: { WHO: 'shop' } } },
+        { match: { path: '/api/*' }, to: 'app', cgi: { split: [], prefix: '/api' } },
+        { to: 'app' },
+      ],
+    },
+  );
+  const peer = await line.connect();
+  for (const path of ['/shop/a.php', '/api/v1', '/b.php', '/shop/c.php']) {
+    peer.send(get(path));
+    assert.equal((await peer.answer()).status, 200);
+  }
+  const names = ['SCRIPT_FILENAME', 'SCRIPT_NAME', 'PATH_INFO', 'ALL', 'WHO'];
+  assert.deepEqual(
+    app.asked.map(({ variables }) => names.map((name) => variables.get(name))),
+    [
+      ['/srv/shop/shop/a.php', '/shop/a.php', '', '1', 'shop'],
+      ['/srv/all/api', '/api', '/v1', '1', 'upstream'],
+      ['/srv/all/b.php', '/b.php', '', '1', 'upstream'],
+      ['/srv/shop/shop/c.php', '/shop/c.php', '', '1', 'shop'],
+    ],
+  );
+});
+
 test('HEAD, 204 and 304 have no body, whatever the application sends', async (t) => {
   const app = await application(t, ({ variables }) => {
     const path = variables.get('PATH_INFO');

@@ -36,7 +36,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
   // A check asks through the codec that requests go through.
   check: { from: ['core/', 'route/regex.ts', 'codec/'], packages: ['zod'], node: 'any but sockets' },
-  route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
+  route: { from: ['core/', 'codec/cgi/options.ts'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
   observe: {
     from: ['core/'],
@@ -60,7 +60,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   proxy: {
     from: ['core/', 'route/', 'rewrite/', 'upstream/', 'observe/'],
-    types: ['listen/'],
+    types: ['listen/', 'codec/cgi/options.ts'],
     node: PURE,
   },
   threads: {
@@ -89,7 +89,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['zod'],
     node: 'any but sockets',
   },
-  config: { from: ['core/', '*/index.ts', '*/options.ts'], packages: ['zod', 'yaml'], node: 'any but sockets' },
+  config: {
+    from: ['core/', '*/index.ts', '*/options.ts', 'codec/cgi/options.ts'],
+    packages: ['zod', 'yaml'],
+    node: 'any but sockets',
+  },
 };
 
 /** The files straight below src/ may import everything: they put the rooms together. A folder src/cli/ is part of cli.ts. */
