@@ -131,6 +131,7 @@ export class DataPlane {
       defect: (error) => this.report(error),
       gathers: ({ options, origins }) =>
         options.spool.size > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
+      turnsAway: ({ address }) => codecOf(address.scheme).turnsAway === true,
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };

@@ -39,6 +39,7 @@ const ASKER: Asker = {
       listener: 'check',
       scheme: 'http',
       localPort: 0,
+      localAddress: '',
       trusted: false,
       proxies: new Networks([]),
       meter: new Board().meter,

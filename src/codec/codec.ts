@@ -84,6 +84,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly needsLength?: boolean;
   /** Requests are told in CGI's names: the upstream's `cgi` options count. */
   readonly speaksCgi?: boolean;
+  /** A peer may say of a request that was sent to it that it has not begun with it: bodies are kept for another origin. */
+  readonly turnsAway?: boolean;
   /** Exchanges share connections, as many at a time as each session has `slots`. */
   readonly multiplexes?: boolean;
   /** Those of the schemes that go over TLS. */

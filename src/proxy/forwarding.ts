@@ -333,6 +333,7 @@ export class Forwarding implements Applicant, Carrier {
     const { front, request } = this.#exchange;
     const spool = new Spool(
       this.#upstream.options.spool,
+      this.#upstream.gathered,
       front,
       () => this.#rooms.temporaryFile(this.#upstream.options.spool.folder),
       (code, detail) => {
@@ -390,7 +391,8 @@ export class Forwarding implements Applicant, Carrier {
     }
     if (request.framing === 'none') return;
     if (this.#upload === null) {
-      const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
+      const again = isIdempotent(request.method) || this.#rooms.turnsAway(channel.origin);
+      const keep = again ? this.#upstream.options.retries.buffer : 0;
       const upload = new Upload(keep, exchange.front);
       this.#upload = upload;
       upload.use(channel);

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
+import type { Origin } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Pass } from '../rewrite/pass.ts';
 import type { Table } from '../route/table.ts';
@@ -20,6 +21,8 @@ export interface Rooms {
   defect(error: unknown): void;
   /** Chunked bodies are gathered before they are sent there: its origins want to know their length. */
   gathers(upstream: Upstream): boolean;
+  /** It may say of a request that it has not begun with it, after all of it was sent. */
+  turnsAway(origin: Origin): boolean;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;
 }

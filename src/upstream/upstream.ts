@@ -41,6 +41,8 @@ export interface UpstreamOptions extends HealthOptions {
     /** Bytes in memory, and altogether; nothing is gathered when that is 0. */
     readonly memory: number;
     readonly size: number;
+    /** Bytes in memory of all such bodies together. */
+    readonly total: number;
     /** For those that are not in memory; '' is the system's. */
     readonly folder: string;
   };
@@ -78,6 +80,8 @@ export class Upstream {
   budget: RetryBudget;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
+  /** Bytes in memory of bodies that are gathered, or have been and are not sent yet. */
+  readonly gathered = { held: 0 };
   #hasBackups = false;
   /** Weakly, because a request may still be on its way to an origin that is gone. */
   readonly #targets = new WeakMap<Origin, RequestTarget>();

@@ -22,6 +22,8 @@ export const fastcgi = {
   speaksCgi: true,
   // The protocol does not, but PHP takes a body without CONTENT_LENGTH for an empty one.
   needsLength: true,
+  // §5.5: OVERLOADED and CANT_MPX_CONN.
+  turnsAway: true,
   options,
   create(given, out: ByteSink, limits: CodecLimits): CodecSession {
     return new FastCgiSession(out, limits, given.keepConnection);
