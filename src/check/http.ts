@@ -2,13 +2,10 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { OriginAddress } from '../core/origin.ts';
 import { showDuration } from '../core/units.ts';
-import { compileRegex, regexPattern, regexSchema, type RegexPattern } from '../route/regex.ts';
 import { attempt, broken, endpoint, failed } from './attempt.ts';
 import type { Check, CheckKind, Finding, ProbeTools } from './check.ts';
-import { hasStatus, showStatuses, statusSchema } from './status.ts';
+import { bodyOption, Expectation, hostSchema, MOST_BODY, pathSchema, statusOption } from './expectation.ts';
 
-/** Bytes of a body that are read; what does not stand in them is not found. */
-const MOST_BODY = 64 * 1024;
 /** Bytes of an answer's head. */
 const MOST_HEAD = 64 * 1024;
 
@@ -38,46 +35,18 @@ const fieldValue = z
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected one line of Latin-1 text')
   .meta({ secret: true });
 
-/** A text, or a regular expression as `/source/`, as `~source` like everywhere else, or as an object. */
-type BodyPattern = { readonly kind: 'text'; readonly text: string } | RegexPattern;
-type BodyInput = string | RegExp | { regex: string };
-
-const bodySchema: z.ZodType<BodyPattern, BodyInput> = z.union([
-  z
-    .string()
-    .min(1)
-    .transform((given, context): BodyPattern => {
-      const source = /^~([^]*)$/.exec(given)?.[1] ?? /^\/([^]*)\/$/.exec(given)?.[1];
-      return source === undefined ? { kind: 'text', text: given } : regexPattern(source, context);
-    }),
-  regexSchema,
-]);
-
 const options = z.strictObject({
-  path: z
-    .string()
-    .regex(/^\/[\x21\x22\x24-\x7e]*$/, 'a path starts with / and holds neither spaces, # nor bytes that need %')
-    .default('/')
-    .describe('What is asked for: a path, with a query if need be.'),
+  path: pathSchema.default('/').describe('What is asked for: a path, with a query if need be.'),
   method: z
     .enum(['GET', 'HEAD', 'OPTIONS', 'POST'])
     .default('GET')
     .describe('Method of the request, which has no body.'),
-  host: z
-    .string()
-    .regex(/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i, 'expected a host name to send')
+  host: hostSchema
     .optional()
     .describe("The Host that is sent. Default: the one in the origin's URL; `localhost` for a unix socket."),
   headers: z.record(fieldName, fieldValue).default({}).describe('Further fields of the request.'),
-  status: statusSchema
-    .default([[200, 399]])
-    .meta({ shownDefault: '200-399' })
-    .describe('Statuses of a healthy origin: one or several of `204` and `200-399`. Redirects are not followed.'),
-  body: bodySchema
-    .optional()
-    .describe(
-      'What the body of a healthy origin holds, in its first 64 KiB: a text, or a regular expression (RE2) as `/^ok$/` or `~^ok$`.',
-    ),
+  status: statusOption,
+  body: bodyOption,
 });
 type Options = z.output<typeof options>;
 
@@ -97,20 +66,18 @@ export const http = {
 
 class HttpCheck implements Check {
   readonly #options: Options;
-  readonly #matches: ((body: string) => boolean) | undefined;
+  readonly #expected: Expectation;
 
   constructor(given: Options) {
     this.#options = given;
-    const { body } = given;
-    if (body?.kind === 'text') this.#matches = (text) => text.includes(body.text);
-    else if (body !== undefined) this.#matches = compileRegex(body);
+    this.#expected = new Expectation(given.status, given.body);
   }
 
   probe(address: OriginAddress, tools: ProbeTools): Promise<Finding> {
     return attempt(tools, (found) => {
       const sent = this.#request(address);
       const within = `within ${showDuration(tools.timeout)}`;
-      const lookedAt = this.#matches !== undefined;
+      const lookedAt = this.#expected.looksAtBody;
       let connected = false;
       /** The status, once it is there and as expected. */
       let status: Finding | undefined;
@@ -158,23 +125,17 @@ class HttpCheck implements Check {
   }
 
   #status({ statusCode = 0 }: IncomingMessage): Finding {
-    const { status } = this.#options;
-    if (hasStatus(status, statusCode)) return { healthy: true, detail: `status ${statusCode}` };
-    return failed(`status ${statusCode}, expected ${showStatuses(status)}`);
+    return this.#expected.status(statusCode);
   }
 
   /** Reads the body as far as it counts. */
   #read(answer: IncomingMessage, status: Finding, found: (finding: Finding) => void): void {
     const chunks: Buffer[] = [];
     let length = 0;
-    const judge = (): void => {
-      if (this.#matches === undefined) return found(status);
-      const body = Buffer.concat(chunks).toString('utf8', 0, Math.min(length, MOST_BODY));
-      found(this.#matches(body) ? status : failed(`${status.detail}, but the body is not as expected`));
-    };
+    const judge = (): void => found(this.#expected.body(status, chunks));
     answer.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (this.#matches !== undefined) chunks.push(chunk);
+      if (this.#expected.looksAtBody) chunks.push(chunk);
       if (length >= MOST_BODY) judge();
     });
     answer.on('end', judge);

@@ -135,3 +135,9 @@ export function canCheck(type: CheckName, scheme: string): boolean {
   const schemes = kindOf(type)?.schemes;
   return schemes === 'any' || schemes?.includes(scheme) === true;
 }
+
+/** The kinds that can ask origins of this scheme, those made for it first. */
+export function checksFor(scheme: string): string[] {
+  const own = kinds.filter(({ schemes }) => schemes !== 'any' && schemes.includes(scheme));
+  return [...own, ...kinds.filter(({ schemes }) => schemes === 'any')].map(({ name }) => name);
+}

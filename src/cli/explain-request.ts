@@ -74,6 +74,8 @@ function shown(made: Explanation): string[] {
   lines.push(...outcome(made), '');
   if (made.rewrites.length > 0)
     lines.push('fields on the way to the origin:', ...made.rewrites.map((line) => `  ${line}`), '');
+  if (made.variables.length > 0)
+    lines.push('variables for the application:', ...made.variables.map((line) => `  ${line}`), '');
   const timeouts = Object.entries(made.timeouts).map(([name, ms]) => `${name} ${ms === null ? 'off' : showMs(ms)}`);
   lines.push(`timeouts: ${timeouts.join(', ')}`);
   if (made.retries.length > 0) lines.push('retries:', ...made.retries.map((line) => `  ${line}`));

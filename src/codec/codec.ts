@@ -15,6 +15,8 @@ export interface CodecSession {
   readonly slots: number;
   /** False once the peer or a failure ruled out another exchange on this channel. */
   readonly reusable: boolean;
+  /** Its peer may say of a request that it has not begun with it: bodies are kept for another origin. */
+  readonly mayDecline?: boolean;
   /** The peer's own idle limit in milliseconds, or -1. */
   readonly idleLimit: number;
   /**

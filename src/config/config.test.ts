@@ -69,7 +69,7 @@ test('the least config, with everything filled in', () => {
         fastcgi: { keepConnection: false },
         ajp: { secret: '', packetSize: 8192 },
         uwsgi: { modifier1: 0, modifier2: 0 },
-        spool: { memory: 1_048_576, size: 1_073_741_824, folder: '' },
+        spool: { memory: 1_048_576, total: 67_108_864, size: 1_073_741_824, folder: '' },
         host: 'pass',
       },
     },

@@ -1,9 +1,10 @@
-import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
+import { canCheck, checkProblem, checkSchema, checksFor } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
 import { disableTimeSchema, ejectSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { cgiComplaints } from './cgi.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { showPath, type PropertyPath } from './problems.ts';
@@ -21,6 +22,7 @@ export function crossCheck(input: unknown): Complaint[] {
     ...listeners(input['listen']),
     ...admin(input['admin'], input['listen']),
     ...upstreams(input['upstreams']),
+    ...cgiComplaints(input),
     ...routes(input),
   ];
 }
@@ -152,7 +154,10 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
   for (const one of list(all)) {
     const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
     if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
-    const message = `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}`;
+    const others = checksFor(address.scheme).map((type) => `\`${type}\``);
+    const message =
+      `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}` +
+      `; ${others.join(' and ')} can: write \`{ type: ${others[0]?.slice(1, -1)}, … }\``;
     return [{ code: 'config/bad-value', message, path }];
   }
   return [];

@@ -169,7 +169,7 @@ class Ground {
       (meant !== undefined
         ? `; did you mean ${JSON.stringify(meant)}?`
         : elsewhere.length > 0
-          ? `; it belongs in ${oneOf([...new Set(elsewhere)])}`
+          ? `; it belongs in ${oneOf(places(elsewhere))}`
           : `; known: ${known.join(', ')}`);
     const complaint: Complaint = { code: 'config/unknown-key', message, path: [...path, key], at: 'key' };
     return meant === undefined ? complaint : { ...complaint, meant: { at: path, key: meant } };
@@ -279,4 +279,16 @@ function typeOf(schema: z.ZodType): string[] {
 
 function shapeOf(schema: z.ZodType): object {
   return schema instanceof z.ZodObject ? schema.shape : {};
+}
+
+/** Each place once, and those that are kinds of one thing together: `check (type: http or scgi)`. */
+function places(all: readonly string[]): string[] {
+  const kinds = new Map<string, string[]>();
+  for (const place of new Set(all)) {
+    const [, before = place, kind] = /^(.* \(\w+: )(\w[\w-]*)\)$/.exec(place) ?? [];
+    const list = kinds.get(before) ?? [];
+    if (kind !== undefined) list.push(kind);
+    kinds.set(before, list);
+  }
+  return [...kinds].map(([before, list]) => (list.length === 0 ? before : `${before}${oneOf(list)})`));
 }

@@ -21,12 +21,18 @@ const WITHOUT_DEFAULT = new Set([
   'routes[].to',
   'routes[].respond',
   'routes[].redirect',
+  'routes[].cgi',
+  ...['root', 'split', 'index', 'front', 'prefix', 'env'].map((key) => `routes[].cgi.${key}`),
   'upstreams.NAME.origins.maxConnections',
   'upstreams.NAME.check (type: tcp).timeout',
   'upstreams.NAME.check (type: ajp).timeout',
   'upstreams.NAME.check (type: http).timeout',
   'upstreams.NAME.check (type: http).host',
   'upstreams.NAME.check (type: http).body',
+  ...['fastcgi', 'scgi', 'uwsgi'].flatMap((type) =>
+    ['timeout', 'body'].map((key) => `upstreams.NAME.check (type: ${type}).${key}`),
+  ),
+  'upstreams.NAME.check (type: fastcgi).script',
   'admin.token',
   'admin.tokenFile',
 ]);

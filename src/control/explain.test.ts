@@ -255,3 +255,32 @@ test('OPTIONS with no hop left is answered here', () => {
   const goes = ask({ method: 'OPTIONS', fields: [['Max-Forwards', '2']] });
   assert.ok(goes.rewrites.includes('- Max-Forwards: 2') && goes.rewrites.includes('+ Max-Forwards: 1'));
 });
+
+test('origins that are told in the names of CGI: script and variables instead of fields', () => {
+  const site: ConfigInput = {
+    upstreams: {
+      php: {
+        origins: 'fastcgi+unix:/run/php.sock',
+        cgi: { root: '/srv/app', split: ['.php'], env: { APP_ENV: 'test', CAFE: 'é' } },
+      },
+    },
+    routes: [
+      { match: { path: '/shop/*' }, to: 'php', cgi: { root: '/srv/shop', env: { APP_ENV: 'shop' } } },
+      { to: 'php' },
+    ],
+  };
+  const made = ask({ url: 'http://a.example/x.php/in%20fo?q=1', fields: [['X-One', '1']] }, undefined, site);
+  assert.deepEqual([made.action, made.pick, made.rewrites], ['upstream', 'unix:/run/php.sock', []]);
+  for (const one of [
+    ...['SCRIPT_FILENAME=/srv/app/x.php', 'SCRIPT_NAME=/x.php', 'PATH_INFO=/in fo', 'QUERY_STRING=q=1'],
+    ...['REQUEST_URI=/x.php/in%20fo?q=1', 'HTTP_X_ONE=1', 'APP_ENV=test', 'CAFE=é', 'HTTP_HOST=a.example'],
+    ...['REMOTE_ADDR=127.0.0.1', 'HTTP_X_REQUEST_ID=(another for each request)'],
+  ]) {
+    assert.ok(made.variables.includes(one), `${one} in ${made.variables.join(' ')}`);
+  }
+  const shop = ask({ url: '/shop/a.php' }, undefined, site).variables;
+  assert.ok(shop.includes('SCRIPT_FILENAME=/srv/shop/shop/a.php') && shop.includes('APP_ENV=shop'), shop.join(' '));
+  const none = ask({ url: '/picture.jpg' }, undefined, site);
+  assert.deepEqual([none.action, none.status, none.error, none.upstream], ['refuse', 404, 'no-script', 'php']);
+  assert.deepEqual(ask({}).variables, []);
+});

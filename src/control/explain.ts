@@ -14,6 +14,7 @@ import { remoteOf } from '../rewrite/remote.ts';
 import { compile, type RouteAction } from '../route/table.ts';
 import { choose } from './choice.ts';
 import { retryRules } from './retry-rules.ts';
+import { told } from './told.ts';
 import type { Explanation } from './views.ts';
 
 /** A request to be explained: what a client would send, in words. */
@@ -68,6 +69,7 @@ export function explain(
     error: null,
     location: null,
     rewrites: [],
+    variables: [],
     upstream: null,
     balance: null,
     key: null,
@@ -131,11 +133,16 @@ function act(
   }
   const { timeouts, queue, balance } = upstream;
   const choice = choose(upstream, originsOf(upstream, live(action.upstream)), exchange, clock);
-  const rewrites = differences(before, sent(exchange, upstream, choice.origin));
+  const variables = told(exchange, upstream, action.cgi, (choice.origin ?? upstream.origins[0]).address);
+  if (typeof variables === 'string') {
+    const { status, about } = errors[variables];
+    return { ...made, status, error: variables, because: about, upstream: action.upstream };
+  }
   return {
     ...made,
     action: 'upstream',
-    rewrites,
+    rewrites: variables === undefined ? differences(before, sent(exchange, upstream, choice.origin)) : [],
+    variables: variables ?? [],
     upstream: action.upstream,
     balance: balance.name,
     key: choice.key,
@@ -194,6 +201,8 @@ function exchangeOf(request: Request, address: string, listener: ListenerConfig,
     listener: listener.name,
     scheme: 'http',
     localPort,
+    // Known when a client has connected.
+    localAddress: listener.address.kind === 'tcp' ? listener.address.host.replace(/^(?:0\.0\.0\.0|::)$/, '') : '',
     trusted: proxies.has(address),
     proxies,
     meter: new Board().meter,
@@ -227,7 +236,7 @@ type Line = readonly [name: string, value: string];
 
 /**
  * The field lines that the origin would get, as the HTTP/1.1 codec writes them: it has a say in Host, TE and what frames
- * the body. Other protocols carry the same in other clothes.
+ * the body. AJP carries the same in other clothes; for CGI's names see `told`.
  */
 function sent({ request, id }: Exchange, { host }: UpstreamConfig, origin: Origin | null): Line[] {
   let head = '';

@@ -204,6 +204,8 @@ export const explanationView = z
     location: z.string().nullable(),
     /** Field lines that the origin would get and the client did not send, or not like that: `+ Via: 1.1 sluice`, `- Connection`. */
     rewrites: z.array(z.string()),
+    /** `NAME=value`, for origins that are told in CGI's names instead of fields. */
+    variables: z.array(z.string()),
     upstream: z.string().nullable(),
     balance: z.string().nullable(),
     /** What the balancer would go by: `''` when it looks at nothing. */

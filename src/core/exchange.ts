@@ -19,6 +19,8 @@ export interface ClientAddress {
   readonly scheme: 'http' | 'https';
   /** The port the client connected to; 0 on a unix socket. */
   readonly localPort: number;
+  /** The IP address the client connected to; '' on a unix socket, and when the connection is gone. Asked of the system when first read. */
+  readonly localAddress: string;
   /** The peer is in `trustedProxies`: its `X-Forwarded-*` and `Forwarded` are appended to, not replaced. */
   readonly trusted: boolean;
   /** Whose word about the client before them counts. */

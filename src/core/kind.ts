@@ -76,9 +76,8 @@ export function oneOrMany<Output, Input>(
   schema: z.ZodType<Output, Input>,
   least = 1,
 ): z.ZodType<Output[], Input | readonly Input[]> {
-  return z
-    .union([schema, z.array(schema).min(least)])
-    .transform((given) => (Array.isArray(given) ? given : [given])) as never;
+  // Each side makes its own list: what one value becomes may be an array itself.
+  return z.union([schema.transform((one) => [one]), z.array(schema).min(least)]) as never;
 }
 
 /** The same option without its default, where a missing value means "as elsewhere". */

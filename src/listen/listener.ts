@@ -333,12 +333,17 @@ export class Listener implements ConnectionHost {
     this.board.meter[METER.opened]++;
     this.#perAddress.set(address, count + 1);
     this.#tally?.add(address, 1);
+    let own: string | undefined;
     const client: ClientAddress = {
       address,
       port,
       listener: this.name,
       scheme: 'http',
       localPort: this.#port,
+      // Few ask, and asking is a system call.
+      get localAddress() {
+        return (own ??= ownAddressOf(peer));
+      },
       trusted: this.#options.trusted.has(address),
       proxies: this.#options.trusted,
       meter: this.board.meter,
@@ -377,6 +382,19 @@ export class Listener implements ConnectionHost {
   }
 }
 
+/** The address of our end of a connection, likewise. */
+function ownAddressOf(peer: unknown): string {
+  const handle = peer as { getsockname?: (out: { address?: string }) => number } & { localAddress?: string };
+  const out: { address?: string } = {};
+  if (typeof handle.getsockname === 'function') handle.getsockname(out);
+  return plainAddress(out.address ?? handle.localAddress ?? '');
+}
+
+/** An IPv4 address of a dual-stack socket in its own form. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
 /** A peer's address from a raw handle or a socket; IPv4 peers of a dual-stack socket in their own form. */
 function peerOf(peer: unknown, nameless: string): { address: string; port: number } {
   const handle = peer as { getpeername?: (out: { address?: string; port?: number }) => number } & {
@@ -387,8 +405,7 @@ function peerOf(peer: unknown, nameless: string): { address: string; port: numbe
   if (typeof handle.getpeername === 'function') handle.getpeername(out);
   const address = out.address ?? handle.remoteAddress;
   if (address === undefined || address === '') return { address: nameless, port: 0 };
-  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-  return { address: plain, port: out.port ?? handle.remotePort ?? 0 };
+  return { address: plainAddress(address), port: out.port ?? handle.remotePort ?? 0 };
 }
 
 /** Gives back what a thread that has died held of a listener. */

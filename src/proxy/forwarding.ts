@@ -1,3 +1,4 @@
+import type { RouteCgiOptions } from '../codec/cgi/options.ts';
 import { type Answer, continueAnswer } from '../core/answer.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
@@ -37,6 +38,7 @@ export class Forwarding implements Applicant, Carrier {
   readonly #exchange: Exchange;
   readonly #upstream: Upstream;
   readonly #rooms: Rooms;
+  readonly #cgi: RouteCgiOptions | undefined;
   #channel: Link | null = null;
   #origin: Origin | null = null;
   #upload: RequestBody | null = null;
@@ -64,7 +66,9 @@ export class Forwarding implements Applicant, Carrier {
   #lastError: ErrorCode | '' = '';
   #lastDetail = '';
 
-  constructor(exchange: Exchange, upstream: Upstream, rooms: Rooms) {
+  /** @param cgi of the route */
+  constructor(exchange: Exchange, upstream: Upstream, rooms: Rooms, cgi?: RouteCgiOptions) {
+    this.#cgi = cgi;
     this.#exchange = exchange;
     this.#upstream = upstream;
     this.#rooms = rooms;
@@ -332,6 +336,7 @@ export class Forwarding implements Applicant, Carrier {
     const { front, request } = this.#exchange;
     const spool = new Spool(
       this.#upstream.options.spool,
+      this.#upstream.gathered,
       front,
       () => this.#rooms.temporaryFile(this.#upstream.options.spool.folder),
       (code, detail) => {
@@ -380,7 +385,7 @@ export class Forwarding implements Applicant, Carrier {
     const { request } = exchange;
     this.#channel = channel;
     exchange.state = 'sending';
-    const refused = channel.carry(request, this.#upstream.target(channel.origin), this, exchange);
+    const refused = channel.carry(request, this.#upstream.target(channel.origin, this.#cgi), this, exchange);
     if (refused !== undefined) {
       const origin = this.#leave() as Origin;
       channel.release(exchange.connected);

@@ -44,7 +44,7 @@ function act(exchange: Exchange, action: RouteAction, rooms: Rooms): void {
       if (exchange.request.fields.find(names.MAX_FORWARDS) >= 0 && lastHop(exchange)) {
         return exchange.front.respond(200, 'Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n', '');
       }
-      return new Forwarding(exchange, upstream, rooms).start();
+      return new Forwarding(exchange, upstream, rooms, action.cgi).start();
     }
     case 'respond':
       return exchange.front.respond(action.status, action.fields, action.body);

@@ -7,7 +7,7 @@ import { eventually } from '../../test/support/scripted.ts';
 import type { Front } from '../core/exchange.ts';
 import { TemporaryFile } from '../files/temporary.ts';
 import type { Link } from '../upstream/link.ts';
-import { Spool, type SpoolFile } from './spool.ts';
+import { Spool, type SpoolFile, type SpoolShare } from './spool.ts';
 
 interface Made {
   readonly spool: Spool;
@@ -15,11 +15,18 @@ interface Made {
   readonly said: string[];
 }
 
-function made(memory: number, size: number, file: () => SpoolFile): Made {
+function made(
+  memory: number,
+  size: number,
+  file: () => SpoolFile,
+  total = Infinity,
+  share: SpoolShare = { held: 0 },
+): Made {
   const said: string[] = [];
   const front = { resumeBody: () => said.push('resume') } as unknown as Front;
   const spool = new Spool(
-    { memory, size, folder: '' },
+    { memory, total, size, folder: '' },
+    share,
     front,
     file,
     (code, detail) => said.push(code === '' ? 'gathered' : `${code} ${detail}`),
@@ -190,4 +197,36 @@ test('a file that is shorter than it was', async () => {
   spool.use(new Taker().channel);
   spool.resume();
   await eventually(() => said.some((one) => one.startsWith('lost')), 'the disk');
+});
+
+test('all bodies together hold no more than their share: the rest goes to files, and an end gives it back', async (t) => {
+  const path = folder(t);
+  const share = { held: 0 };
+  const make = (): Made => made(10_000, 100_000, () => new TemporaryFile(path), 25_000, share);
+  const all = [make(), make(), make()];
+  for (const { spool } of all) {
+    give(spool, TEXT.slice(0, 10_000), 1000);
+    spool.end();
+    spool.flush();
+  }
+  assert.equal(share.held, 25_000);
+  await eventually(
+    () => all.every(({ said }) => said.includes('gathered')),
+    () => JSON.stringify(all.map(({ said }) => said)),
+  );
+  for (const { spool } of all) {
+    const taker = new Taker();
+    spool.use(taker.channel);
+    spool.resume();
+    await eventually(() => taker.ended === 1, 'all of it');
+    assert.equal(taker.bytes, TEXT.slice(0, 10_000));
+  }
+  all[0]?.spool.close();
+  all[0]?.spool.close();
+  assert.equal(share.held, 15_000);
+  const fourth = made(10_000, 100_000, never, 25_000, share);
+  give(fourth.spool, TEXT.slice(0, 10_000), 1000);
+  assert.equal(share.held, 25_000);
+  for (const { spool } of [...all, fourth]) spool.close();
+  assert.equal(share.held, 0);
 });

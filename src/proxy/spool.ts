@@ -14,9 +14,17 @@ export interface SpoolFile {
 export interface SpoolOptions {
   /** Bytes of one body in memory. */
   readonly memory: number;
+  /** Bytes in memory of all bodies together. */
+  readonly total: number;
   /** Bytes of one body altogether. */
   readonly size: number;
   readonly folder: string;
+}
+
+/** What all bodies of an upstream hold. */
+export interface SpoolShare {
+  /** Bytes in memory. */
+  held: number;
 }
 
 /** How the gathering ended: with a whole body, or why not. */
@@ -33,6 +41,7 @@ export class Spool implements BodySink, RequestBody {
   ended = false;
   readonly replayable = true;
   readonly #options: SpoolOptions;
+  readonly #share: SpoolShare;
   readonly #front: Front;
   readonly #makeFile: () => SpoolFile;
   readonly #gathered: Gathered;
@@ -57,12 +66,14 @@ export class Spool implements BodySink, RequestBody {
 
   constructor(
     options: SpoolOptions,
+    share: SpoolShare,
     front: Front,
     makeFile: () => SpoolFile,
     gathered: Gathered,
     lost: (detail: string) => void,
   ) {
     this.#options = options;
+    this.#share = share;
     this.#front = front;
     this.#makeFile = makeFile;
     this.#gathered = gathered;
@@ -79,15 +90,17 @@ export class Spool implements BodySink, RequestBody {
   body(buffer: Buffer, start: number, end: number): void {
     if (this.#over || start === end) return;
     const piece = Buffer.from(buffer.subarray(start, end));
-    const { memory, size } = this.#options;
-    this.#full ||= this.length + piece.length > size;
+    const { memory, total, size } = this.#options;
+    const { length } = piece;
+    this.#full ||= this.length + length > size;
     // Said at the end of the read: nobody answers a request in the middle of one.
     if (this.#full) return;
-    if (this.#inFile === 0 && this.#inMemory + piece.length <= memory) {
+    if (this.#inFile === 0 && this.#inMemory + length <= memory && this.#share.held + length <= total) {
       this.#pieces.push(piece);
-      this.#inMemory += piece.length;
+      this.#inMemory += length;
+      this.#share.held += length;
     } else {
-      this.#inFile += piece.length;
+      this.#inFile += length;
       this.#waiting.push(piece);
     }
   }
@@ -117,6 +130,8 @@ export class Spool implements BodySink, RequestBody {
     this.#over = true;
     this.#channel = null;
     this.#pieces.length = 0;
+    this.#share.held -= this.#inMemory;
+    this.#inMemory = 0;
     this.#waiting = [];
     this.#file?.close();
   }

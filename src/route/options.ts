@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeCgiSchema } from '../codec/cgi/options.ts';
 import { matchers } from './index.ts';
 import { TOKEN } from './patterns.ts';
 import { redirectProblem } from './redirect.ts';
@@ -75,6 +76,11 @@ export const routeSchema = z
       .prefault({})
       .describe('Conditions, all of which have to hold. Without any, the route takes every request.'),
     to: z.string().optional().describe('The upstream that gets the request.'),
+    cgi: routeCgiSchema
+      .optional()
+      .describe(
+        "With `to`: `cgi` of the upstream, as far as it differs for these requests. `env` is added to the upstream's.",
+      ),
     respond: respondSchema.optional().describe('A fixed answer.'),
     redirect: redirectSchema.optional().describe('A redirect.'),
   })

@@ -106,7 +106,7 @@ describe('the table', () => {
 
 describe('what happens to a request', () => {
   test('an upstream', () => {
-    assert.deepEqual(table({ to: 'app' }).routes[0]?.action, { kind: 'upstream', upstream: 'app' });
+    assert.deepEqual(table({ to: 'app' }).routes[0]?.action, { kind: 'upstream', upstream: 'app', cgi: undefined });
   });
 
   test('a fixed answer: field lines, and a body with a character per byte', () => {

@@ -1,3 +1,4 @@
+import type { RouteCgiOptions } from '../codec/cgi/options.ts';
 import type { Request } from '../core/request.ts';
 import { indexByHost } from './host-index.ts';
 import { matchers, type MatcherName } from './index.ts';
@@ -7,7 +8,7 @@ import { compileRedirect } from './redirect.ts';
 
 /** What happens to a request, decided once. Plain records, one per route, shared by all requests. */
 export type RouteAction =
-  | { readonly kind: 'upstream'; readonly upstream: string }
+  | { readonly kind: 'upstream'; readonly upstream: string; readonly cgi: RouteCgiOptions | undefined }
   /** `fields`: complete field lines. `body`: UTF-8 in the latin1 form of the wire, one character per byte. */
   | { readonly kind: 'respond'; readonly status: number; readonly fields: string; readonly body: string }
   | { readonly kind: 'redirect'; readonly status: number; location(request: Request): string };
@@ -114,8 +115,8 @@ function entries(match: MatchOptions): [kind: MatcherKind, pattern: unknown][] {
     .filter(([, pattern]) => pattern !== undefined);
 }
 
-function compileAction({ to, respond, redirect }: RouteOptions): RouteAction {
-  if (to !== undefined) return { kind: 'upstream', upstream: to };
+function compileAction({ to, cgi, respond, redirect }: RouteOptions): RouteAction {
+  if (to !== undefined) return { kind: 'upstream', upstream: to, cgi };
   if (redirect !== undefined) {
     return { kind: 'redirect', status: redirect.status, location: compileRedirect(redirect.to) };
   }

@@ -16,7 +16,6 @@ export class Channel implements Link, WireOwner {
   readonly wire: Wire;
   readonly session: CodecSession;
   readonly born: number;
-  readonly mayDecline = false;
   readonly dismissed = false;
   state: LinkState = 'connecting';
   /** Exchanges carried so far. */
@@ -51,6 +50,10 @@ export class Channel implements Link, WireOwner {
     this.timer = new Timer(() => this.#late());
     origin.connections++;
     pool.entered(this);
+  }
+
+  get mayDecline(): boolean {
+    return this.session.mayDecline === true;
   }
 
   /** Called by dial once the socket is connected. */

@@ -76,6 +76,11 @@ const spoolSchema = z
       most: '1GiB',
       off: false,
     }),
+    total: size(
+      'Memory of all such bodies of an upstream together, in each thread. When it is used up, they go to files from their first byte.',
+      '64MiB',
+      { off: false },
+    ),
     size: size(
       'Largest such body. A larger one is answered 413. With 0 nothing is gathered: FastCGI applications get the body as it comes, without ' +
         'a length; those that speak SCGI or uwsgi none, and the client 411.',

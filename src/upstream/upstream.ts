@@ -1,5 +1,5 @@
 import type { Ask, Balancer } from '../balance/balancer.ts';
-import type { CgiOptions } from '../codec/cgi/options.ts';
+import { type CgiOptions, mergeCgi, type RouteCgiOptions } from '../codec/cgi/options.ts';
 import type { RequestTarget } from '../codec/codec.ts';
 import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
@@ -41,6 +41,8 @@ export interface UpstreamOptions extends HealthOptions {
     /** Bytes in memory, and altogether; nothing is gathered when that is 0. */
     readonly memory: number;
     readonly size: number;
+    /** Bytes in memory of all such bodies together. */
+    readonly total: number;
     /** For those that are not in memory; '' is the system's. */
     readonly folder: string;
   };
@@ -78,9 +80,13 @@ export class Upstream {
   budget: RetryBudget;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
+  /** Bytes in memory of bodies that are gathered, or have been and are not sent yet. */
+  readonly gathered = { held: 0 };
   #hasBackups = false;
   /** Weakly, because a request may still be on its way to an origin that is gone. */
   readonly #targets = new WeakMap<Origin, RequestTarget>();
+  /** Those with options of routes: made once, because what is made of options is remembered by them. */
+  readonly #routed = new WeakMap<RequestTarget, WeakMap<RouteCgiOptions, RequestTarget>>();
   readonly #expiry: Timer;
   readonly #ramp: Timer;
   /** What its threads share. */
@@ -236,8 +242,15 @@ export class Upstream {
     return kept ?? pool.shared.join(origin, user, fresh, warm, now) ?? dial(origin, pool, user);
   }
 
-  target(origin: Origin): RequestTarget {
-    return this.#targets.get(origin) as RequestTarget;
+  /** @param cgi of the route that the request came by */
+  target(origin: Origin, cgi?: RouteCgiOptions): RequestTarget {
+    const target = this.#targets.get(origin) as RequestTarget;
+    if (cgi === undefined) return target;
+    let routed = this.#routed.get(target);
+    if (routed === undefined) this.#routed.set(target, (routed = new WeakMap()));
+    let own = routed.get(cgi);
+    if (own === undefined) routed.set(cgi, (own = { ...target, cgi: mergeCgi(target.cgi, cgi) }));
+    return own;
   }
 
   /** Resolves when nothing of this thread is in flight or waiting. */

@@ -1,6 +1,8 @@
 /** FastCGI origins through the whole line: applications that answer early, late, badly or not at all. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { explain } from '../../src/control/explain.ts';
+import { systemClock } from '../../src/core/clock.ts';
 import {
   ending,
   readRecords,
@@ -82,6 +84,7 @@ test('GET and POST: variables, body, answer', async (t) => {
       [200, undefined],
     ],
   );
+  assert.equal(app.asked[0]?.variables.get('SERVER_ADDR'), '127.0.0.1');
   assert.match(app.asked[0]?.variables.get('HTTP_X_REQUEST_ID') ?? '', new RegExp(`^${logged[0]?.id ?? '-'}$`));
   assert.equal(app.connections.length, 2, 'connections are not kept unless they are to be');
   assert.equal(line.first.state, 'up');
@@ -173,11 +176,13 @@ for (const [name, status] of [
     assert.equal((await peer.answer()).body, 'free ');
     peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n');
     assert.equal((await peer.answer()).body, 'free x');
-    // A body that went through without being kept cannot be sent again.
-    peer.send(post('x'));
+    // A body that is still kept is sent again, for nobody has begun with it; a longer one has gone by.
+    peer.send(post('kept'));
+    assert.equal((await peer.answer()).body, 'free kept');
+    peer.send(post('x'.repeat(70_000)));
     assert.equal((await peer.answer()).status, 503);
-    await line.logged(3);
-    assert.deepEqual([busy.asked.length, free.asked.length], [3, 2]);
+    await line.logged(4);
+    assert.deepEqual([busy.asked.length, free.asked.length], [4, 3]);
     await line.settled();
   });
 }
@@ -335,6 +340,68 @@ test('a request that names no script: 404, nobody is blamed, and the connection 
   );
   assert.deepEqual([app.asked.length, app.connections.length, line.first.failures], [2, 1, 0]);
   await line.settled();
+});
+
+test('options of a route replace those of its upstream, and variables are added', async (t) => {
+  const app = await application(t, () => answered('x'));
+  const line = await start(
+    t,
+    app.fastcgi,
+    { cgi: { root: '/srv/all', split: ['.php'], env: { ALL: '1', WHO: 'upstream' } } },
+    {
+      routes: [
+        { match: { path: '/shop/*' }, to: 'app', cgi: { root: '/srv/shop', env: { WHO: 'shop' } } },
+        { match: { path: '/api/*' }, to: 'app', cgi: { split: [], prefix: '/api' } },
+        { to: 'app' },
+      ],
+    },
+  );
+  const peer = await line.connect();
+  for (const path of ['/shop/a.php', '/api/v1', '/b.php', '/shop/c.php']) {
+    peer.send(get(path));
+    assert.equal((await peer.answer()).status, 200);
+  }
+  const names = ['SCRIPT_FILENAME', 'SCRIPT_NAME', 'PATH_INFO', 'ALL', 'WHO'];
+  assert.deepEqual(
+    app.asked.map(({ variables }) => names.map((name) => variables.get(name))),
+    [
+      ['/srv/shop/shop/a.php', '/shop/a.php', '', '1', 'shop'],
+      ['/srv/all/api', '/api', '/v1', '1', 'upstream'],
+      ['/srv/all/b.php', '/b.php', '', '1', 'upstream'],
+      ['/srv/shop/shop/c.php', '/shop/c.php', '', '1', 'shop'],
+    ],
+  );
+});
+
+test('explain says what the application is told', async (t) => {
+  const app = await application(t, () => answered('x'));
+  const cgi = { root: '/srv', split: ['.php'], index: 'index.php', env: { APP: 'one' } };
+  const line = await start(t, app.fastcgi, { cgi });
+  const peer = await line.connect();
+  peer.send('GET /a/?b=c HTTP/1.1\r\nHost: example.org\r\nX-One: 1\r\nCookie: a=b\r\nCookie: c=d\r\nX_Bad: 1\r\n\r\n');
+  await peer.answer();
+  const { variables } = explain(
+    line.sluice.config,
+    {
+      method: 'GET',
+      url: '/a/?b=c',
+      fields: [
+        ['Host', 'example.org'],
+        ['X-One', '1'],
+        ['Cookie', 'a=b'],
+        ['Cookie', 'c=d'],
+        ['X_Bad', '1'],
+      ],
+    },
+    systemClock,
+  );
+  // What only a connection has: ports, and the request's id.
+  const own = /^(?:REMOTE_PORT|SERVER_PORT|HTTP_X_FORWARDED_PORT|HTTP_X_REQUEST_ID)=/;
+  const got = [...(app.asked[0]?.variables ?? [])].map(([name, value]) => `${name}=${value}`);
+  assert.deepEqual(
+    variables.filter((one) => !own.test(one)).toSorted(),
+    got.filter((one) => !own.test(one)).toSorted(),
+  );
 });
 
 test('HEAD, 204 and 304 have no body, whatever the application sends', async (t) => {

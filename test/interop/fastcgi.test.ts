@@ -250,3 +250,35 @@ test('a TCP check finds php-fpm', async (t) => {
   const { url } = await before(t, php, { check: 'tcp' });
   assert.equal((await ask(`${url}/app.php`)).body, 'hello');
 });
+
+test('a FastCGI check: the ping of php-fpm, a script, and what is not there', async (t) => {
+  const php = await fpm(t, 'unix');
+  if (php === undefined) return;
+  const fast = { interval: '100ms', rise: 1, fall: 1, first: 'block' };
+  const upstream = (check: object): object => ({
+    origins: php.url,
+    cgi: php.cgi,
+    check: { type: 'fastcgi', ...fast, ...check },
+  });
+  const script = `${php.cgi.root}/app.php`;
+  const { url, errors } = await startSluice(t, {
+    upstreams: {
+      ping: upstream({ path: '/fpm-ping', body: '/^pong$/' }),
+      script: upstream({ path: '/app.php?do=length', script, body: 'hello' }),
+      missing: { ...upstream({ path: '/no-ping' }), queue: { timeout: '1ms' } },
+    },
+    routes: [
+      { match: { host: 'script.test' }, to: 'script' },
+      { match: { host: 'missing.test' }, to: 'missing' },
+      { match: {}, to: 'ping' },
+    ],
+  } as never);
+  await until('all are checked', () => errors().includes('missing '));
+  assert.equal((await ask(`${url}/app.php`)).body, 'hello');
+  assert.equal((await ask(`${url}/app.php`, { headers: { Host: 'script.test' } })).body, 'hello');
+  assert.equal((await ask(`${url}/app.php`, { headers: { Host: 'missing.test' } })).status, 504);
+  assert.match(errors(), /missing .*status 404, expected 200-399/);
+  assert.doesNotMatch(errors(), /origin-down (?:ping|script)/);
+  await php.kill();
+  await until('its end is noticed', () => /origin-down ping .*check failed: cannot connect/.test(errors()));
+});

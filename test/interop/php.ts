@@ -46,6 +46,7 @@ listen = ${where === 'unix' ? socket : `${at.host}:${at.port}`}
 ${process.getuid?.() === 0 ? 'user = nobody\ngroup = nogroup' : ''}
 pm = static
 pm.max_children = ${children}
+ping.path = /fpm-ping
 `,
   );
   const running = php(t, program, ['-n', '-F', '-y', config, ...SETTINGS], root);

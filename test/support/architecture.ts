@@ -34,8 +34,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   wire: { from: ['core/'], node: PURE },
   balance: { from: ['core/'], packages: ['zod'], node: PURE },
   codec: { from: ['core/'], packages: ['zod'], node: PURE },
-  check: { from: ['core/', 'route/regex.ts', 'codec/ajp/ping.ts'], packages: ['zod'], node: 'any but sockets' },
-  route: { from: ['core/'], packages: ['zod', 're2js'], node: PURE },
+  // A check asks through the codec that requests go through.
+  check: { from: ['core/', 'route/regex.ts', 'codec/'], packages: ['zod'], node: 'any but sockets' },
+  route: { from: ['core/', 'codec/cgi/options.ts'], packages: ['zod', 're2js'], node: PURE },
   rewrite: { from: ['core/'], packages: ['zod'], node: PURE },
   observe: {
     from: ['core/'],
@@ -59,7 +60,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   proxy: {
     from: ['core/', 'route/', 'rewrite/', 'upstream/', 'observe/'],
-    types: ['listen/'],
+    types: ['listen/', 'codec/cgi/options.ts'],
     node: PURE,
   },
   threads: {
@@ -69,7 +70,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: {
     // explain.ts runs a request through the pure parts of the line; the rest of the room needs only core/.
-    from: ['core/', 'codec/http1', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts'],
+    from: ['core/', 'codec/', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts'],
     types: ['config/'],
     packages: ['chokidar', 'zod'],
     node: 'any but sockets',
@@ -88,7 +89,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['zod'],
     node: 'any but sockets',
   },
-  config: { from: ['core/', '*/index.ts', '*/options.ts'], packages: ['zod', 'yaml'], node: 'any but sockets' },
+  config: {
+    from: ['core/', '*/index.ts', '*/options.ts', 'codec/cgi/options.ts'],
+    packages: ['zod', 'yaml'],
+    node: 'any but sockets',
+  },
 };
 
 /** The files straight below src/ may import everything: they put the rooms together. A folder src/cli/ is part of cli.ts. */

@@ -12,6 +12,7 @@ function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
     listener: 'web',
     scheme: 'http',
     localPort: 8080,
+    localAddress: '192.0.2.80',
     trusted: false,
     meter: new Board().meter,
     lines: '',

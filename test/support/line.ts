@@ -88,6 +88,7 @@ export async function start(
       assert.equal(one.connections, 0, `${one.name} still counts connections`);
     }
     assert.equal(app.backlog.length, 0, 'requests still wait');
+    assert.equal(app.gathered.held, 0, 'bodies are still held');
     assert.deepEqual(
       said.filter((line) => line.startsWith('error')),
       [],

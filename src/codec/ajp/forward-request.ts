@@ -1,7 +1,7 @@
 import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
-import { hostOf, splitHost } from '../host.ts';
+import { cameByHttps, hostOf, splitHost } from '../host.ts';
 import * as codes from './codes.ts';
 import { PacketWriter } from './packet.ts';
 
@@ -22,7 +22,7 @@ export function forwardRequest(
 ): Buffer | undefined {
   const packet = new PacketWriter(size);
   const { client } = from.front;
-  const https = client.scheme === 'https';
+  const https = cameByHttps(request, client);
   const host = hostOf(request, target);
   const [name, port] = splitHost(host, https ? 443 : 80);
   const whole = request.pathAndQuery;

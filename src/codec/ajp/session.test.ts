@@ -67,6 +67,19 @@ test('a request becomes one packet', () => {
   });
 });
 
+test('https: on the connection, or where a trusted proxy says so, and nobody else', () => {
+  const https = (client: Parameters<typeof asker>[0], field = 'X-One: 1'): unknown => {
+    const { session, sent } = made();
+    session.open(requestOf('GET / HTTP/1.1', 'Host: a', field), TARGET, new Heard(), asker(client));
+    const { https: secure, port } = forwardedOf(packetsOf(sent.take())[0]);
+    return [secure, port];
+  };
+  assert.deepEqual(https({ scheme: 'https' }), [true, 443]);
+  assert.deepEqual(https({}, 'X-Forwarded-Proto: https'), [false, 80]);
+  assert.deepEqual(https({ trusted: true }, 'X-Forwarded-Proto: https'), [true, 443]);
+  assert.deepEqual(https({ trusted: true, scheme: 'https' }, 'X-Forwarded-Proto: http'), [false, 80]);
+});
+
 test('a client cannot set attributes, and one behind proxies has no port', () => {
   const { session, sent } = made();
   const from = { ...asker(), remote: '198.51.100.7' };

@@ -50,6 +50,7 @@ test('all variables of one request', () => {
     HTTP_HOST: 'Shop.example:8080',
     SERVER_NAME: 'Shop.example',
     SERVER_PORT: '8080',
+    SERVER_ADDR: '192.0.2.80',
     REMOTE_ADDR: '192.0.2.1',
     REMOTE_PORT: '40000',
     HTTP_USER_AGENT: 'x',
@@ -150,6 +151,11 @@ test('https: on the connection, or where a trusted proxy says so, and nobody els
   assert.deepEqual(asked({ trusted: true, scheme: 'https' }, 'X-Forwarded-Proto: http'), [undefined, 'http', '8080']);
   assert.deepEqual(asked({ scheme: 'https', localPort: 0 }), ['on', 'https', '443']);
   assert.deepEqual(asked({ localPort: 0 }), [undefined, 'http', '80']);
+});
+
+test('a unix socket has no address', () => {
+  const exchange = exchangeOf({ localAddress: '', localPort: 0 }, 'GET / HTTP/1.1', 'Host: a');
+  assert.equal('SERVER_ADDR' in variables(exchange), false);
 });
 
 test('who asks: the client that a trusted proxy names has no port that we know', () => {

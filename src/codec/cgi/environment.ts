@@ -1,7 +1,7 @@
 import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
-import { hostOf } from '../host.ts';
+import { cameByHttps, hostOf } from '../host.ts';
 import type { CgiOptions } from './options.ts';
 import { bytesOf, type Script } from './script.ts';
 
@@ -47,9 +47,7 @@ function about(request: Request, { front: { client } }: Asker, tell: Tell): void
   tell('SERVER_SOFTWARE', 'sluice');
   tell('SERVER_PROTOCOL', request.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1');
   tell('REQUEST_METHOD', request.method);
-  // A trusted proxy knows how its client came; from others the field says only what we know ourselves.
-  const stated = client.trusted ? request.fields.get('x-forwarded-proto') : undefined;
-  const secure = stated === undefined ? client.scheme === 'https' : /^https$/i.test(stated);
+  const secure = cameByHttps(request, client);
   tell('REQUEST_SCHEME', secure ? 'https' : 'http');
   if (secure) tell('HTTPS', 'on');
   // php-cgi answers only when the server says that it has been through here (cgi.force_redirect).
@@ -76,6 +74,7 @@ function who(request: Request, target: RequestTarget, from: Asker, tell: Tell): 
   tell('HTTP_HOST', authority);
   tell('SERVER_NAME', authority.replace(/:\d*$/, ''));
   tell('SERVER_PORT', String(client.localPort === 0 ? (client.scheme === 'https' ? 443 : 80) : client.localPort));
+  if (client.localAddress !== '') tell('SERVER_ADDR', client.localAddress);
   tell('REMOTE_ADDR', from.remote);
   // Behind a trusted proxy the client's own port is not known.
   if (from.remote === client.address && client.port > 0) tell('REMOTE_PORT', String(client.port));

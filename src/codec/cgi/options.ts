@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { withoutDefault } from '../../core/kind.ts';
 
 /** No NUL: in most programs a variable ends there. */
 const text = z.string().regex(/^[^\0]*$/, 'a variable holds no NUL');
@@ -49,3 +50,26 @@ export const cgiSchema = z
   .meta({ title: 'cgi' });
 
 export type CgiOptions = Readonly<z.output<typeof cgiSchema>>;
+
+const { root, split, index, front, prefix, env } = cgiSchema.shape;
+
+/** The same of a route: what it has replaces what its upstream has, and its variables are added to those. */
+export const routeCgiSchema = z
+  .strictObject({
+    root: withoutDefault(root),
+    split: withoutDefault(split),
+    index: withoutDefault(index),
+    front: withoutDefault(front),
+    prefix: withoutDefault(prefix),
+    env: withoutDefault(env),
+  })
+  .meta({ title: 'cgi' });
+
+export type RouteCgiOptions = Readonly<z.output<typeof routeCgiSchema>>;
+
+/** What holds for requests that come by a route. */
+export function mergeCgi(upstream: CgiOptions, route: RouteCgiOptions): CgiOptions {
+  // An explicit `undefined` of a config in TypeScript overrides nothing.
+  const own = Object.fromEntries(Object.entries(route).filter(([, value]) => value !== undefined));
+  return { ...upstream, ...own, env: { ...upstream.env, ...route.env } };
+}

@@ -31,6 +31,8 @@ const tell = (name: string, value: string): void => {
 export class FastCgiSession implements CodecSession {
   readonly slots = 1;
   readonly idleLimit = -1;
+  // §5.5: OVERLOADED and CANT_MPX_CONN.
+  readonly mayDecline = true;
   reusable = true;
   readonly #out: ByteSink;
   readonly #keep: boolean;
