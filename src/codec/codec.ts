@@ -68,6 +68,8 @@ export interface RequestTarget {
   readonly authority: string;
   /** Replace the client's Host by `authority`. */
   readonly replaceHost: boolean;
+  /** The connection to the origin is TLS; default false. */
+  readonly secure?: boolean;
   /** How requests become files and variables, for protocols with CGI's names. */
   readonly cgi: CgiOptions;
 }

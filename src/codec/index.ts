@@ -1,14 +1,15 @@
 import { ajp } from './ajp/ajp.ts';
 import type { CodecKind } from './codec.ts';
 import { fastcgi } from './fastcgi/fastcgi.ts';
+import { h2 } from './h2/h2.ts';
 import { http1 } from './http1/http1.ts';
 import { scgi } from './scgi/scgi.ts';
 import { uwsgi } from './uwsgi/uwsgi.ts';
 
-export { ajp, fastcgi, uwsgi };
+export { ajp, fastcgi, h2, uwsgi };
 
 /** Every protocol towards origins, the default first. */
-export const codecs = [http1, fastcgi, scgi, uwsgi, ajp] as const satisfies readonly CodecKind[];
+export const codecs = [http1, fastcgi, scgi, uwsgi, ajp, h2] as const satisfies readonly CodecKind[];
 
 const byScheme: ReadonlyMap<string, CodecKind> = new Map(
   (codecs as readonly CodecKind[]).flatMap((kind) => kind.schemes.map((scheme) => [scheme, kind] as const)),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { ajp, codecs, fastcgi, uwsgi } from '../codec/index.ts';
+import { ajp, codecs, fastcgi, h2, uwsgi } from '../codec/index.ts';
 import { oneOrMany, type OwnInput } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -78,6 +78,7 @@ const upstreamSchema = z
     fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
     uwsgi: uwsgi.options.prefault({}).describe('Origins that speak uwsgi.'),
     ajp: ajp.options.prefault({}).describe('Origins that speak AJP.'),
+    h2: h2.options.prefault({}).describe('Origins that speak HTTP/2.'),
   })
   .meta({ title: 'upstream' });
 

@@ -29,7 +29,7 @@ describe('errors', () => {
   test('the status says who is to blame: 4xx the client, 5xx us or the origin; and we have a phrase for it', () => {
     for (const [code, { side, status }] of rows) {
       if (side === 'client') assert.ok((status >= 400 && status < 500) || status === 501 || status === 505, code);
-      else if (code === 'origin-overloaded') assert.equal(status, 503, code);
+      else if (code === 'origin-overloaded' || code === 'stream-refused') assert.equal(status, 503, code);
       else if (side === 'origin') assert.ok(status === 502 || status === 504, code);
       else assert.ok([404, 500, 503, 504, 507].includes(status), code);
       if (status !== 499) assert.notEqual(phraseOf(status), '', code);
@@ -39,7 +39,7 @@ describe('errors', () => {
   test('only what an origin failed at is asked again; always, only if nothing was done', () => {
     for (const [code, { side, retry }] of rows) {
       if (retry !== 'never') assert.ok(side === 'origin' || code === 'origin-removed', code);
-      assert.equal(retry === 'always', /^(?:connect-|name-|origin-overloaded)/.test(code), code);
+      assert.equal(retry === 'always', /^(?:connect-|name-|origin-overloaded|stream-refused|no-websocket)/.test(code), code);
     }
   });
 

@@ -113,7 +113,7 @@ export const errors = {
     431,
     'http_request_error',
     'never',
-    "The head does not fit into what the origin's protocol can carry: a packet of `ajp.packetSize`, or 64 KiB of variables with uwsgi. Nothing was sent.",
+    "The head does not fit into what the origin's protocol can carry: a packet of `ajp.packetSize`, 64 KiB of variables with uwsgi, or what an HTTP/2 origin says that it takes. Nothing was sent.",
   ),
   'trailers-too-large': row(
     'client',
@@ -245,6 +245,34 @@ export const errors = {
     'connection_limit_reached',
     'always',
     'The FastCGI application turned the request away before it began with it: it is overloaded, or busy with another one.',
+  ),
+  'stream-refused': row(
+    'origin',
+    503,
+    'connection_limit_reached',
+    'always',
+    'The HTTP/2 origin says that it has not begun with the request: REFUSED_STREAM, or GOAWAY because it ends the connection.',
+  ),
+  'stream-reset': row(
+    'origin',
+    502,
+    'connection_terminated',
+    'idempotent',
+    'The HTTP/2 origin gave up the request (RST_STREAM) before it answered.',
+  ),
+  'version-refused': row(
+    'origin',
+    502,
+    'http_protocol_error',
+    'never',
+    'The HTTP/2 origin wants HTTP/1.1 for this request (HTTP_1_1_REQUIRED). Write its URL with http:// or https://.',
+  ),
+  'no-websocket': row(
+    'origin',
+    502,
+    'http_upgrade_failed',
+    'always',
+    'The HTTP/2 origin takes no WebSockets (RFC 8441), or has not said so. Write its URL with http:// or https://, or switch them on there.',
   ),
   'bad-answer': row(
     'origin',

@@ -172,7 +172,10 @@ export class ChunkDecoder {
   }
 }
 
-/** Also not: conditions, what proxies assert, and names that some servers fold onto one of those in the list. */
-function mayTrail(name: string): boolean {
+/**
+ * Whether a field, its name in lower case, may be passed on as a trailer. Also not: conditions, what proxies assert, and names that some servers fold onto one of
+ * those in the list.
+ */
+export function mayTrail(name: string): boolean {
   return !NOT_TRAILERS.has(name) && !name.startsWith('if-') && !name.startsWith('x-forwarded-') && !name.includes('_');
 }

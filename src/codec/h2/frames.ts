@@ -1,0 +1,46 @@
+import * as codes from './codes.ts';
+
+/** RFC 9113 §3.4: what a client says first, before its SETTINGS. */
+const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+/** Frames as text, one character per byte: they are short, and leave with the heads in one write. */
+export function frame(type: number, flags: number, stream: number, payload: string): string {
+  return header(payload.length, type, flags, stream) + payload;
+}
+
+/** RFC 9113 §4.1. */
+export function header(length: number, type: number, flags: number, stream: number): string {
+  return (
+    String.fromCharCode((length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff, type, flags) + word(stream)
+  );
+}
+
+/** 32 bits. */
+export function word(value: number): string {
+  return String.fromCharCode((value >>> 24) & 0xff, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+}
+
+export function setting(id: number, value: number): string {
+  return String.fromCharCode(id >>> 8, id & 0xff) + word(value);
+}
+
+/** What opens a connection: the preface, our settings, and more window for the connection than settings can give. */
+export function preface(settings: readonly (readonly [id: number, value: number])[], window: number): string {
+  const all = settings.map(([id, value]) => setting(id, value)).join('');
+  return MAGIC + frame(codes.SETTINGS, 0, 0, all) + windowUpdate(0, window - codes.DEFAULT_WINDOW);
+}
+
+export function windowUpdate(stream: number, increment: number): string {
+  return frame(codes.WINDOW_UPDATE, 0, stream, word(increment));
+}
+
+export function rstStream(stream: number, code: number): string {
+  return frame(codes.RST_STREAM, 0, stream, word(code));
+}
+
+/** We take no streams, so the last one that we have taken is 0. */
+export function goaway(code: number): string {
+  return frame(codes.GOAWAY, 0, 0, word(0) + word(code));
+}
+
+export const SETTINGS_ACK: string = frame(codes.SETTINGS, codes.ACK, 0, '');

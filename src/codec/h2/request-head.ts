@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import type { Request } from '../../core/request.ts';
+import type { RequestTarget } from '../codec.ts';
+import { hostOf } from '../host.ts';
+import type { BlockWriter } from './block-writer.ts';
+import type { HpackEncoder } from './hpack-encoder.ts';
+import { type Name, nameOf } from './names.ts';
+
+const METHOD = nameOf(':method');
+const SCHEME = nameOf(':scheme');
+const AUTHORITY = nameOf(':authority');
+const PATH = nameOf(':path');
+const PROTOCOL = nameOf(':protocol');
+const TE = nameOf('te');
+const KEY = 'sec-websocket-key';
+
+/** RFC 6455 §1.3. */
+const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/** RFC 9113 §8.3.1, or RFC 8441 §4 for a WebSocket: the head of a request as one block. */
+export function writeHead(
+  request: Request,
+  target: RequestTarget,
+  websocket: boolean,
+  encoder: HpackEncoder,
+  into: BlockWriter,
+): void {
+  encoder.begin(into);
+  encoder.field(METHOD, websocket ? 'CONNECT' : request.method, into);
+  if (websocket) encoder.field(PROTOCOL, 'websocket', into);
+  // Of this hop: origins compare it with how they were reached. What the client used is in X-Forwarded-Proto.
+  encoder.field(SCHEME, target.secure === true ? 'https' : 'http', into);
+  encoder.field(PATH, request.pathAndQuery, into);
+  const host = hostOf(request, target);
+  if (host !== '') encoder.field(AUTHORITY, host, into);
+  const { fields } = request;
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.kept(i)) write(nameOf(fields.name(i)), fields.value(i), websocket, encoder, into);
+  }
+  writeLines(fields.added, websocket, encoder, into);
+  if (request.takesTrailers) encoder.field(TE, 'trailers', into);
+}
+
+/** Complete field lines as a block of trailers. */
+export function writeTrailers(lines: string, encoder: HpackEncoder, into: BlockWriter): void {
+  encoder.begin(into);
+  writeLines(lines, false, encoder, into);
+}
+
+/** What the head counts for against SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2), or a little more. */
+export function listSize(request: Request, target: RequestTarget): number {
+  const { fields } = request;
+  let size = request.method.length + request.pathAndQuery.length + hostOf(request, target).length + 256;
+  for (let i = 0; i < fields.count; i++) {
+    if (fields.kept(i)) size += fields.name(i).length + fields.value(i).length + 32;
+  }
+  return size + fields.added.length + fields.added.split('\n').length * 32;
+}
+
+/** What a WebSocket's opening is to be answered with; '' when the request opens none. RFC 6455 §4.1, §4.2.2. */
+export function websocketAccept(request: Request): string {
+  if (request.upgrade === '' || request.method !== 'GET' || request.framing !== 'none') return '';
+  if (!request.upgrade.toLowerCase().split(', ').includes('websocket')) return '';
+  const key = request.fields.get(KEY);
+  if (key === undefined) return '';
+  return createHash('sha1')
+    .update(key + WEBSOCKET_GUID, 'latin1')
+    .digest('base64');
+}
+
+function writeLines(lines: string, websocket: boolean, encoder: HpackEncoder, into: BlockWriter): void {
+  for (let at = 0; at < lines.length; ) {
+    const end = lines.indexOf('\r\n', at);
+    const colon = lines.indexOf(':', at);
+    if (end < 0 || colon < 0 || colon > end) return;
+    write(nameOf(lines.slice(at, colon)), lines.slice(colon + 1, end).trim(), websocket, encoder, into);
+    at = end + 2;
+  }
+}
+
+function write(name: Name, value: string, websocket: boolean, encoder: HpackEncoder, into: BlockWriter): void {
+  // RFC 8441 §5: the key proves that HTTP/1.1 was understood, and means nothing here.
+  if (name.dropped || (websocket && name.text === KEY)) return;
+  encoder.field(name, value, into);
+}

@@ -1,0 +1,535 @@
+import { Answer, type AnswerSink, type ByteSink } from '../../core/answer.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { Request } from '../../core/request.ts';
+import type { CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
+import { AnswerHead } from './answer-head.ts';
+import * as codes from './codes.ts';
+import { FrameReader, type FrameSink, type Verdict } from './frame-reader.ts';
+import { frame, goaway, preface, rstStream, SETTINGS_ACK, windowUpdate } from './frames.ts';
+import { HeadBlock } from './head-block.ts';
+import { HpackDecoder } from './hpack-decoder.ts';
+import { Patience } from './patience.ts';
+import { PeerSettings } from './peer-settings.ts';
+import { listSize, websocketAccept } from './request-head.ts';
+import { Sender } from './sender.ts';
+import { Stream } from './stream.ts';
+import { switched } from './switched.ts';
+
+/** Interim answers one request may get; a peer that sends more only keeps us busy. */
+const MOST_INTERIM = 64;
+/**
+ * The window of the connection, given back as soon as bytes are here whoever they are for: it bounds what is on its way, not
+ * what is kept, so one slow reader stops nobody else. 16 MiB keep a gigabit full at 100 ms.
+ */
+const CONNECTION_WINDOW = 16 * 1024 * 1024;
+/** What our PINGs carry; only its being ours matters. */
+const ECHO = 'sluice!?';
+
+export interface Http2Options {
+  /** Requests at a time on one connection, at most. */
+  readonly streams: number;
+  /** Bytes of one answer that the peer may send before we have taken any. */
+  readonly window: number;
+}
+
+/** One thread reads one head at a time, and whoever gets it copies what it wants to keep. */
+const scratch = new Answer();
+
+/**
+ * HTTP/2 towards an origin (RFC 9113). Until its SETTINGS have come only one request is sent: they may allow no more. Others wait
+ * here; so do they when the origin lowers its limit.
+ */
+export class Http2Session implements CodecSession, FrameSink {
+  readonly idleLimit = -1;
+  reusable = true;
+  readonly #out: ByteSink;
+  readonly #options: Http2Options;
+  readonly #preface: string;
+  readonly #peer = new PeerSettings();
+  readonly #sender: Sender;
+  readonly #reader: FrameReader;
+  readonly #decoder = new HpackDecoder(codes.DEFAULT_TABLE);
+  readonly #head: AnswerHead;
+  readonly #block: HeadBlock;
+  readonly #patience = new Patience();
+  readonly #streams = new Map<number, Stream>();
+  /** Those whose head has not been sent, in order. They are among the streams. */
+  #unsent: Stream[] = [];
+  #begun = false;
+  #broken = false;
+  #next: number;
+  #most = codes.MOST_STREAM_ID;
+  /** What the peer may still send on the connection, and what it has sent since that was last renewed. */
+  #credit = CONNECTION_WINDOW;
+  #taken = 0;
+  /** What may still come of streams that we have given up. */
+  #stray = 0;
+  // The frame being read.
+  #type = 0;
+  #flags = 0;
+  #id = 0;
+  #current: Stream | null = null;
+
+  /** @param first the first stream's id: a test need not open 2^30 of them */
+  constructor(options: Http2Options, out: ByteSink, limits: CodecLimits, first = 1) {
+    this.#out = out;
+    this.#options = options;
+    this.#next = first;
+    this.#preface = preface(
+      [
+        [codes.ENABLE_PUSH, 0],
+        [codes.INITIAL_WINDOW_SIZE, options.window],
+        [codes.MAX_FRAME_SIZE, codes.DEFAULT_FRAME],
+        // It counts 32 bytes more for each field than we do.
+        [codes.MAX_HEADER_LIST_SIZE, Math.min(limits.head + 32 * limits.fields, codes.MOST_WINDOW)],
+      ],
+      CONNECTION_WINDOW,
+    );
+    this.#sender = new Sender(out, this.#peer, () => this.#patience.useful());
+    this.#reader = new FrameReader(this);
+    this.#head = new AnswerHead(limits);
+    this.#block = new HeadBlock(limits);
+  }
+
+  get slots(): number {
+    return Math.min(this.#options.streams, this.#peer.streams);
+  }
+
+  // ---- requests
+
+  open(request: Request, target: RequestTarget, into: AnswerSink): number | ErrorCode {
+    if (this.#broken || !this.reusable) return 'stream-refused';
+    if (this.#peer.head !== Infinity && listSize(request, target) > this.#peer.head) return 'head-too-large-for-origin';
+    if (!this.#begun) this.#out.text(this.#preface);
+    this.#begun = true;
+    const id = this.#next;
+    this.#next += 2;
+    // RFC 9113 §5.1.1: ids are not used again. They end after a billion requests.
+    if (this.#next > this.#most) this.reusable = false;
+    const stream = new Stream(id, into, request, websocketAccept(request), this.#options.window);
+    stream.unsent = { request, target };
+    this.#streams.set(id, stream);
+    this.#unsent.push(stream);
+    this.#patience.useful();
+    this.#sendWaiting();
+    return (id - 1) / 2;
+  }
+
+  body(id: number, buffer: Buffer, start: number, end: number): void {
+    const stream = this.#streams.get(id * 2 + 1);
+    if (stream !== undefined) this.#sender.body(stream, buffer, start, end);
+  }
+
+  end(id: number, trailers: string): void {
+    const stream = this.#streams.get(id * 2 + 1);
+    if (stream === undefined) return;
+    this.#sender.end(stream, trailers);
+    if (stream.gotEnd && stream.sentEnd) this.#close(stream);
+  }
+
+  abort(id: number): void {
+    const stream = this.#streams.get(id * 2 + 1);
+    if (stream !== undefined) this.#reset(stream, codes.CANCEL);
+  }
+
+  pause(id: number): void {
+    const stream = this.#streams.get(id * 2 + 1);
+    if (stream !== undefined) stream.paused = true;
+  }
+
+  resume(id: number): void {
+    const stream = this.#streams.get(id * 2 + 1);
+    if (stream === undefined) return;
+    stream.paused = false;
+    this.#grant(stream);
+  }
+
+  holds(id: number): boolean {
+    const stream = this.#streams.get(id * 2 + 1);
+    return stream !== undefined && stream.held.length > 0;
+  }
+
+  receive(buffer: Buffer, start: number, end: number): void {
+    if (!this.#broken) this.#reader.read(buffer, start, end);
+  }
+
+  eof(): void {
+    if (this.#broken) return;
+    this.#break('origin-closed', this.#reader.within ? 'within a frame' : undefined);
+  }
+
+  // ---- frames
+
+  begins(type: number, flags: number, id: number, length: number): Verdict {
+    this.#type = type;
+    this.#flags = flags;
+    this.#id = id;
+    // RFC 9113 §6.10: nothing comes between the parts of a head.
+    if (this.#block.open && (type !== codes.CONTINUATION || id !== this.#block.stream)) {
+      return this.#stop(codes.PROTOCOL_ERROR, `${codes.frameName(type)} within a head`);
+    }
+    switch (type) {
+      case codes.DATA:
+        return this.#data(id, length);
+      case codes.HEADERS:
+        return this.#mayBe(id) ? 'whole' : 'stop';
+      case codes.CONTINUATION:
+        return this.#block.open ? 'whole' : this.#stop(codes.PROTOCOL_ERROR, 'CONTINUATION without a head');
+      case codes.RST_STREAM:
+      case codes.PRIORITY:
+        if (length !== (type === codes.PRIORITY ? 5 : 4)) return this.#badLength(length);
+        if (type === codes.RST_STREAM) return this.#mayBe(id) ? 'whole' : 'stop';
+        return id === 0 ? this.#stop(codes.PROTOCOL_ERROR, 'PRIORITY of no stream') : this.#useless();
+      case codes.WINDOW_UPDATE:
+        if (length !== 4) return this.#badLength(length);
+        return id === 0 || this.#mayBe(id) ? 'whole' : 'stop';
+      case codes.SETTINGS:
+      case codes.PING:
+      case codes.GOAWAY:
+        return this.#ofConnection(type, flags, id, length);
+      case codes.PUSH_PROMISE:
+        return this.#stop(codes.PROTOCOL_ERROR, 'PUSH_PROMISE, which was ruled out');
+      default:
+        // RFC 9113 §5.5.
+        return this.#useless();
+    }
+  }
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    switch (this.#type) {
+      case codes.HEADERS:
+        if (!this.#block.begin(this.#flags, this.#id, bytes, start, end)) {
+          return this.wrong(codes.PROTOCOL_ERROR, 'more padding than payload');
+        }
+        return this.#headed();
+      case codes.CONTINUATION:
+        if (!this.#block.add(this.#flags, bytes, start, end)) {
+          return this.#tooMuch('a head of too many bytes or CONTINUATIONs');
+        }
+        return this.#headed();
+      case codes.RST_STREAM:
+        return this.#reseted(bytes.readUInt32BE(start));
+      case codes.WINDOW_UPDATE:
+        return this.#windowUpdate(bytes.readUInt32BE(start) & codes.MOST_WINDOW);
+      case codes.SETTINGS:
+        return this.#settings(bytes, start, end);
+      case codes.PING:
+        return this.#ping(bytes.latin1Slice(start, end));
+      default:
+        return this.#goaway(bytes, start, end);
+    }
+  }
+
+  piece(bytes: Buffer, start: number, end: number): void {
+    const stream = this.#current;
+    if (stream === null || stream.over) return;
+    const take = Math.min(stream.left, end - start);
+    stream.left -= take;
+    if (take > 0) stream.into.body(bytes, start, start + take);
+    if (take < end - start && !stream.over) {
+      this.#refuse(stream, 'bad-answer', stream.head ? 'a body for HEAD' : 'more body than its length');
+    }
+  }
+
+  pieceEnd(): void {
+    const stream = this.#current;
+    this.#current = null;
+    if (stream === null || stream.over) return;
+    if ((this.#flags & codes.END_STREAM) !== 0) this.#complete(stream, '');
+    else this.#grant(stream);
+  }
+
+  wrong(code: number, detail: string): void {
+    if (this.#broken) return;
+    this.#out.text(goaway(code));
+    this.#break('bad-answer', detail);
+  }
+
+  // ---- inside: what begins a frame
+
+  #stop(code: number, detail: string): 'stop' {
+    this.wrong(code, detail);
+    return 'stop';
+  }
+
+  #badLength(length: number): 'stop' {
+    return this.#stop(codes.FRAME_SIZE_ERROR, `${codes.frameName(this.#type)} of ${length} bytes`);
+  }
+
+  /** Whether this is a stream of ours that was open at some time; if not, that is the end. */
+  #mayBe(id: number): boolean {
+    if ((id & 1) === 1 && id < this.#next && this.#streams.get(id)?.unsent == null) return true;
+    const which = id === 0 ? 'no stream' : `stream ${id}, which is not open`;
+    this.wrong(codes.PROTOCOL_ERROR, `${codes.frameName(this.#type)} of ${which}`);
+    return false;
+  }
+
+  #useless(): Verdict {
+    return this.#patience.useless() ? 'skip' : this.#tooMany(`frames that mean nothing`);
+  }
+
+  #tooMany(what: string): 'stop' {
+    return this.#stop(codes.ENHANCE_YOUR_CALM, `too many ${what}`);
+  }
+
+  #ofConnection(type: number, flags: number, id: number, length: number): Verdict {
+    if (id !== 0) return this.#stop(codes.PROTOCOL_ERROR, `${codes.frameName(type)} of stream ${id}`);
+    const ack = (flags & codes.ACK) !== 0;
+    const fits =
+      type === codes.PING ? length === 8 : type === codes.GOAWAY ? length >= 8 : ack ? length === 0 : length % 6 === 0;
+    if (!fits) return this.#badLength(length);
+    if (type === codes.SETTINGS && ack) return this.#peer.known ? this.#useless() : this.#stop(codes.PROTOCOL_ERROR, 'no SETTINGS');
+    return 'whole';
+  }
+
+  #data(id: number, length: number): Verdict {
+    if (!this.#mayBe(id)) return 'stop';
+    this.#credit -= length;
+    if (this.#credit < 0) return this.#stop(codes.FLOW_CONTROL_ERROR, "more data than the connection's window");
+    this.#taken += length;
+    if (this.#taken * 2 >= CONNECTION_WINDOW) {
+      this.#out.text(windowUpdate(0, this.#taken));
+      this.#credit += this.#taken;
+      this.#taken = 0;
+    }
+    const stream = this.#streams.get(id);
+    if (length > 0) this.#patience.useful();
+    else if (!this.#patience.useless()) return this.#tooMany('frames without data');
+    if (stream === undefined || stream.gotEnd) {
+      // On its way when we gave the stream up. More than its window cannot be.
+      this.#stray -= length;
+      if (this.#stray < 0) return this.#stop(codes.STREAM_CLOSED, 'data of a stream that has ended');
+      return 'skip';
+    }
+    stream.credit -= length;
+    stream.taken += length;
+    this.#current = stream;
+    if (stream.credit < 0) this.#refuse(stream, 'bad-answer', 'more data than its window', codes.FLOW_CONTROL_ERROR);
+    else if (!stream.headed) this.#refuse(stream, 'bad-answer', 'data before the head');
+    return 'pieces';
+  }
+
+  // ---- inside: what a frame brings
+
+  /** A part of a head is here. */
+  #headed(): void {
+    if (!this.#block.complete) return;
+    const { bytes, start, end, ends } = this.#block;
+    const stream = this.#streams.get(this.#block.stream);
+    const trailers = stream?.headed === true;
+    this.#head.begin(trailers ? null : scratch);
+    const read = this.#decoder.read(bytes, start, end, this.#head);
+    this.#block.close();
+    if (!read) return this.wrong(codes.COMPRESSION_ERROR, this.#decoder.detail);
+    if (stream === undefined || stream.gotEnd) {
+      if (!this.#patience.useless()) this.#tooMany('heads of streams that have ended');
+      return;
+    }
+    this.#patience.useful();
+    if (trailers) this.#trailers(stream, ends);
+    else this.#answer(stream, ends);
+  }
+
+  #answer(stream: Stream, ends: boolean): void {
+    const head = this.#head;
+    if (!head.finish(stream.head, ends)) {
+      return this.#refuse(stream, head.tooLarge ? 'answer-head-too-large' : 'bad-answer', head.fault);
+    }
+    if (scratch.status < 200) {
+      if (++stream.interims > MOST_INTERIM) {
+        return this.#refuse(stream, 'bad-answer', `more than ${MOST_INTERIM} interim answers`);
+      }
+      return stream.into.interim(scratch);
+    }
+    stream.headed = true;
+    if (stream.accept !== '' && scratch.status < 300) {
+      stream.tunnel = true;
+      stream.left = Infinity;
+      switched(scratch, stream.accept);
+    } else {
+      const { framing, length } = scratch;
+      stream.left = framing === 'none' ? 0 : framing === 'length' ? length : Infinity;
+    }
+    stream.into.head(scratch);
+    if (ends && !stream.over) this.#complete(stream, '');
+  }
+
+  #trailers(stream: Stream, ends: boolean): void {
+    const { fault, tooLarge, trailers } = this.#head;
+    // RFC 9113 §8.1.
+    if (!ends) return this.#refuse(stream, 'bad-answer', 'a second head');
+    if (fault !== '') return this.#refuse(stream, tooLarge ? 'answer-head-too-large' : 'bad-answer', `trailers: ${fault}`);
+    this.#complete(stream, trailers);
+  }
+
+  #reseted(code: number): void {
+    const stream = this.#streams.get(this.#id);
+    if (stream === undefined || stream.unsent !== null) {
+      if (!this.#patience.useless()) this.#tooMany('RST_STREAM');
+      return;
+    }
+    this.#close(stream);
+    this.#sendWaiting();
+    // Of a WebSocket whose end has come, the other direction is cut.
+    if (stream.gotEnd) return;
+    const name = `RST_STREAM ${codes.errorName(code)}`;
+    if (stream.headed) stream.into.fail('answer-incomplete', name);
+    else if (code === codes.REFUSED_STREAM) stream.into.fail('stream-refused', name);
+    else stream.into.fail(code === codes.HTTP_1_1_REQUIRED ? 'version-refused' : 'stream-reset', name);
+  }
+
+  #windowUpdate(increment: number): void {
+    if (!this.#patience.useless()) return void this.#tooMany('WINDOW_UPDATE');
+    if (this.#id === 0) {
+      if (increment === 0) return this.wrong(codes.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
+      if (!this.#sender.widen(increment)) this.wrong(codes.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1');
+      return;
+    }
+    const stream = this.#streams.get(this.#id);
+    if (stream === undefined) return;
+    stream.window += increment;
+    if (increment === 0) this.#refuse(stream, 'bad-answer', 'WINDOW_UPDATE of 0');
+    else if (stream.window > codes.MOST_WINDOW) {
+      this.#refuse(stream, 'bad-answer', 'a window beyond 2^31 - 1', codes.FLOW_CONTROL_ERROR);
+    } else this.#pump(stream);
+  }
+
+  #settings(bytes: Buffer, start: number, end: number): void {
+    const peer = this.#peer;
+    const before = peer.window;
+    if (!peer.apply(bytes, start, end)) return this.wrong(peer.code, peer.detail);
+    this.#sender.encoder.resize(peer.table);
+    for (const stream of this.#streams.values()) {
+      if (stream.unsent !== null) continue;
+      stream.window += peer.window - before;
+      if (stream.window > codes.MOST_WINDOW) {
+        return this.wrong(codes.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1');
+      }
+    }
+    this.#reply(SETTINGS_ACK);
+    if (this.#broken) return;
+    if (peer.window > before) for (const stream of [...this.#streams.values()]) this.#pump(stream);
+    this.#sendWaiting();
+  }
+
+  #ping(payload: string): void {
+    if ((this.#flags & codes.ACK) === 0) return this.#reply(frame(codes.PING, codes.ACK, 0, payload));
+    if ((payload !== ECHO || !this.#patience.echoed()) && !this.#patience.useless()) this.#tooMany('PING');
+  }
+
+  #goaway(bytes: Buffer, start: number, end: number): void {
+    this.reusable = false;
+    const last = bytes.readUInt32BE(start) & codes.MOST_STREAM_ID;
+    const code = bytes.readUInt32BE(start + 4);
+    const said = bytes.latin1Slice(start + 8, Math.min(end, start + 108)).replaceAll(/[^ -~]/g, '.');
+    const detail = `GOAWAY ${codes.errorName(code)}${said === '' ? '' : `: ${said}`}`;
+    // RFC 9113 §6.8: of those beyond the last one nothing has been done.
+    const refused = [...this.#streams.values()].filter(({ id, unsent }) => id > last || unsent !== null);
+    for (const stream of refused) this.#close(stream);
+    this.#unsent = [];
+    const row = code === codes.HTTP_1_1_REQUIRED ? 'version-refused' : 'stream-refused';
+    for (const stream of refused) stream.into.fail(row, detail);
+    if (!this.#patience.useless()) this.#tooMany('GOAWAY');
+  }
+
+  // ---- inside: streams
+
+  /** Sends the heads that wait, as far as the peer allows. */
+  #sendWaiting(): void {
+    while (this.#unsent.length > 0) {
+      const [stream] = this.#unsent;
+      const known = this.#peer.known;
+      const open = this.#streams.size - this.#unsent.length;
+      if (open >= (known ? this.#peer.streams : 1) || (stream.accept !== '' && !known)) return;
+      this.#unsent.shift();
+      if (stream.accept !== '' && !this.#peer.connect) {
+        this.#close(stream);
+        stream.into.fail('no-websocket', 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS');
+      } else this.#sender.head(stream);
+    }
+  }
+
+  #pump(stream: Stream): void {
+    this.#sender.pump(stream);
+    if (stream.gotEnd && stream.sentEnd) this.#close(stream);
+  }
+
+  /** Lets the peer send as much more as the sink has taken, in steps of half a window. */
+  #grant(stream: Stream): void {
+    if (stream.paused || stream.taken * 2 < this.#options.window || stream.gotEnd) return;
+    this.#out.text(windowUpdate(stream.id, stream.taken));
+    stream.credit += stream.taken;
+    stream.taken = 0;
+  }
+
+  /** The answer is complete. */
+  #complete(stream: Stream, trailers: string): void {
+    if (stream.left > 0 && stream.left !== Infinity) {
+      return this.#refuse(stream, 'answer-incomplete', `${stream.left} bytes less than content-length`);
+    }
+    stream.gotEnd = true;
+    // A WebSocket's other direction goes on. The rest of a request that is answered goes nowhere (RFC 9113 §8.1).
+    if (stream.sentEnd) this.#close(stream);
+    else if (!stream.tunnel) {
+      this.#out.text(rstStream(stream.id, codes.CANCEL));
+      this.#close(stream);
+    }
+    this.#sendWaiting();
+    stream.into.end(trailers);
+  }
+
+  /** The answer is not one, and only this stream has to do with it (RFC 9113 §5.4.2). */
+  #refuse(stream: Stream, row: ErrorCode, detail: string, code: number = codes.PROTOCOL_ERROR): void {
+    this.#reset(stream, code);
+    stream.into.fail(row, detail);
+  }
+
+  #reset(stream: Stream, code: number): void {
+    if (stream.unsent === null) {
+      this.#out.text(rstStream(stream.id, code));
+      if (!stream.gotEnd) this.#stray += Math.max(0, stream.credit);
+    } else this.#unsent = this.#unsent.filter((one) => one !== stream);
+    this.#close(stream);
+    this.#sendWaiting();
+  }
+
+  #close(stream: Stream): void {
+    stream.over = true;
+    this.#streams.delete(stream.id);
+    this.#sender.forget(stream);
+  }
+
+  // ---- inside: the connection
+
+  #reply(text: string): void {
+    this.#out.text(text);
+    switch (this.#patience.replied()) {
+      case 'ask':
+        this.#out.text(frame(codes.PING, 0, 0, ECHO));
+        break;
+      case 'enough':
+        this.#tooMany('PING and SETTINGS, none of whose replies has been read');
+        break;
+      default:
+    }
+  }
+
+  #tooMuch(detail: string): void {
+    this.#stop(codes.ENHANCE_YOUR_CALM, detail);
+  }
+
+  /** Nothing more passes either way. */
+  #break(row: ErrorCode, detail: string | undefined): void {
+    this.#broken = true;
+    this.#reader.stopped = true;
+    this.reusable = false;
+    const streams = [...this.#streams.values()];
+    const unsent = new Set(this.#unsent);
+    this.#unsent = [];
+    for (const stream of streams) this.#close(stream);
+    for (const stream of streams) {
+      if (stream.gotEnd) continue;
+      stream.into.fail(unsent.has(stream) ? 'stream-refused' : stream.headed ? 'answer-incomplete' : row, detail);
+    }
+  }
+}
