@@ -244,6 +244,19 @@ test('php-fpm with its own defaults does not run an uploaded picture', async (t)
   }
 });
 
+test('without fix_pathinfo the script is the one that sluice names, whatever follows it', async (t) => {
+  const program = skipUnless(t, 'php-cgi');
+  if (program === undefined) return;
+  const php = await phpCgi(t, program, 'cgi.fix_pathinfo=0');
+  const { url } = await before(t, php);
+  const vars = JSON.parse((await ask(`${url}/app.php/evil.jpg?do=vars`)).body) as Record<string, string>;
+  assert.deepEqual([vars['SCRIPT_FILENAME'], vars['PATH_INFO']], [`${php.cgi.root}/app.php`, '/evil.jpg']);
+  for (const path of ['/evil.jpg', '/evil.jpg/x.php', '/app.php/evil.jpg', '/index.php/evil.jpg']) {
+    const { body } = await ask(`${url}${path}`);
+    assert.doesNotMatch(body, /executed/, path);
+  }
+});
+
 test('a TCP check finds php-fpm', async (t) => {
   const php = await fpm(t, 'unix');
   if (php === undefined) return;

@@ -33,13 +33,28 @@ const cgiOf = (root: string): Php['cgi'] => ({ root, split: ['.php'], index: 'in
 /** @param where `unix` socket or `tcp` port */
 export async function phpFpm(t: TestContext, program: string, where: 'unix' | 'tcp', children = 2): Promise<Php> {
   const root = site(t);
+  return startFpm(t, program, { root, home: root, where, children, args: ['-n', ...SETTINGS] });
+}
+
+interface Fpm {
+  /** Where the scripts are. */
+  readonly root: string;
+  /** Where socket, config and log go. */
+  readonly home: string;
+  readonly where: 'unix' | 'tcp';
+  readonly children: number;
+  readonly args: readonly string[];
+}
+
+export async function startFpm(t: TestContext, program: string, fpm: Fpm): Promise<Php> {
+  const { root, home, where, children, args } = fpm;
   const at = await address();
-  const socket = join(root, 'fpm.sock');
-  const config = join(root, 'fpm.conf');
+  const socket = join(home, 'fpm.sock');
+  const config = join(home, 'fpm.conf');
   writeFileSync(
     config,
     `[global]
-error_log = ${join(root, 'fpm.log')}
+error_log = ${join(home, 'fpm.log')}
 daemonize = no
 [www]
 listen = ${where === 'unix' ? socket : `${at.host}:${at.port}`}
@@ -49,7 +64,7 @@ pm.max_children = ${children}
 ping.path = /fpm-ping
 `,
   );
-  const running = php(t, program, ['-n', '-F', '-y', config, ...SETTINGS], root);
+  const running = php(t, program, ['-F', '-y', config, ...args], home);
   if (where === 'tcp') await listening(at);
   else await until('the socket of php-fpm', () => existsSync(socket));
   return {
@@ -59,10 +74,11 @@ ping.path = /fpm-ping
   };
 }
 
-export async function phpCgi(t: TestContext, program: string): Promise<Php> {
+export async function phpCgi(t: TestContext, program: string, ...settings: string[]): Promise<Php> {
   const root = site(t);
   const at = await address();
-  const kill = php(t, program, ['-n', '-b', `${at.host}:${at.port}`, ...SETTINGS], root);
+  const more = settings.flatMap((one) => ['-d', one]);
+  const kill = php(t, program, ['-n', '-b', `${at.host}:${at.port}`, ...SETTINGS, ...more], root);
   await listening(at);
   return { url: `fastcgi://${at.host}:${at.port}`, cgi: cgiOf(root), kill };
 }

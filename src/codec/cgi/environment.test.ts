@@ -46,7 +46,6 @@ test('all variables of one request', () => {
     DOCUMENT_URI: '/shop/index.php/a b/c',
     DOCUMENT_ROOT: '/srv/app',
     SCRIPT_FILENAME: '/srv/app/shop/index.php',
-    PATH_TRANSLATED: '/srv/app/a b/c',
     HTTP_HOST: 'Shop.example:8080',
     SERVER_NAME: 'Shop.example',
     SERVER_PORT: '8080',

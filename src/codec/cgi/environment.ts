@@ -65,7 +65,8 @@ function where(request: Request, { name, info }: Script, root: string, tell: Tel
   if (root === '') return;
   tell('DOCUMENT_ROOT', root);
   tell('SCRIPT_FILENAME', root + name);
-  if (info !== '') tell('PATH_TRANSLATED', root + info);
+  // No PATH_TRANSLATED, although RFC 3875 §4.1.6 has it: with cgi.fix_pathinfo=0 PHP runs that file instead of the script, so
+  // that `/index.php/uploads/picture.jpg` would run the picture.
 }
 
 function who(request: Request, target: RequestTarget, from: Asker, tell: Tell): void {
