@@ -44,6 +44,11 @@ export interface CodecSession {
   resume?(id: number): void;
   /** `holding`, of one exchange among several. */
   holds?(id: number): boolean;
+  /**
+   * For protocols that multiplex, whose peers cannot be asked to stop one exchange alone: what was sent to those that
+   * are paused is as much as may be kept. Nothing is to be read until `resume` or `abort` has made this false.
+   */
+  readonly full?: boolean;
 }
 
 /** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
@@ -86,8 +91,11 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly needsLength?: boolean;
   /** Requests are told in CGI's names: the upstream's `cgi` options count. */
   readonly speaksCgi?: boolean;
-  /** Exchanges share connections, as many at a time as each session has `slots`. */
-  readonly multiplexes?: boolean;
+  /**
+   * Exchanges share connections, as many at a time as each session has `slots`. Then `abort` is for the exchange alone; it
+   * comes, too, when the answer has ended and the request has not. Errors of exchanges are told within `receive` and `eof`.
+   */
+  readonly multiplexes?: boolean | ((options: z.output<Options>) => boolean);
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

@@ -19,3 +19,8 @@ const byScheme: ReadonlyMap<string, CodecKind> = new Map(
 export function codecOf(scheme: string): CodecKind {
   return byScheme.get(scheme) as CodecKind;
 }
+
+/** Whether exchanges share connections, with these options of the protocol. */
+export function multiplexes(kind: CodecKind, options: Readonly<Record<string, unknown>>): boolean {
+  return typeof kind.multiplexes === 'function' ? kind.multiplexes(options) : kind.multiplexes === true;
+}
