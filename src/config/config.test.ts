@@ -68,6 +68,7 @@ test('the least config, with everything filled in', () => {
         cgi: { root: '', split: [], index: '', front: '', prefix: '', env: {} },
         fastcgi: { keepConnection: false },
         ajp: { secret: '', packetSize: 8192 },
+        h2: { streams: 100, window: 262_144 },
         uwsgi: { modifier1: 0, modifier2: 0 },
         spool: { memory: 1_048_576, total: 67_108_864, size: 1_073_741_824, folder: '' },
         host: 'pass',

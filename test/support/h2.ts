@@ -9,7 +9,7 @@ import type { Request } from '../../src/core/request.ts';
 import { requestOf } from './request.ts';
 import { feed, Heard, Sent, TARGET } from './session.ts';
 
-export const TYPES = [
+const TYPES = [
   ...['DATA', 'HEADERS', 'PRIORITY', 'RST_STREAM', 'SETTINGS', 'PUSH_PROMISE', 'PING', 'GOAWAY', 'WINDOW_UPDATE'],
   'CONTINUATION',
 ];
@@ -18,7 +18,7 @@ export const ERRORS = [
   ...['FRAME_SIZE_ERROR', 'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR', 'CONNECT_ERROR', 'ENHANCE_YOUR_CALM'],
   ...['INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED'],
 ];
-export const SETTINGS: Readonly<Record<string, number>> = {
+const SETTINGS: Readonly<Record<string, number>> = {
   table: 1,
   push: 2,
   streams: 3,
@@ -61,8 +61,6 @@ export function settings(some: Readonly<Record<string, number>> = {}): Buffer {
   return frame('SETTINGS', 0, 0, Buffer.concat(payload));
 }
 
-export const ACK: Buffer = frame('SETTINGS', 1, 0);
-
 /** Fields without tables and without Huffman's code: what any encoder may do. */
 export function fieldsOf(fields: readonly (readonly [string, string])[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), textOf(name), textOf(value)]));
@@ -93,7 +91,7 @@ export interface ReadFrame {
   readonly payload: Buffer;
 }
 
-export const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 /** Reads what a client sends; throws on anything that no server would take. */
 export class FrameLog {
@@ -153,7 +151,8 @@ export class FrameLog {
       this.#block.push(payload);
       let known = this.requests.get(stream);
       const trailers = known !== undefined && known.fields.length > 0;
-      if (known === undefined) this.requests.set(stream, (known = { fields: [], body: '', ended: false, trailers: '' }));
+      if (known === undefined)
+        this.requests.set(stream, (known = { fields: [], body: '', ended: false, trailers: '' }));
       if ((flags & 1) === 1 && type === 'HEADERS') known.ended = true;
       if ((flags & 4) === 0) return;
       const block = Buffer.concat(this.#block);
@@ -215,7 +214,7 @@ export class Client {
   }
 
   events(id = 0): string[] {
-    const { events, content, detail } = this.heard[id] as Heard;
+    const { events, content, detail } = this.heard[id];
     const shown = events.map((event) => (event.startsWith('error') && detail !== '' ? `${event}: ${detail}` : event));
     return content === '' ? shown : [...shown, `body ${content}`];
   }

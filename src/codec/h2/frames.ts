@@ -10,17 +10,15 @@ export function frame(type: number, flags: number, stream: number, payload: stri
 
 /** RFC 9113 §4.1. */
 export function header(length: number, type: number, flags: number, stream: number): string {
-  return (
-    String.fromCharCode((length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff, type, flags) + word(stream)
-  );
+  return String.fromCharCode((length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff, type, flags) + word(stream);
 }
 
 /** 32 bits. */
-export function word(value: number): string {
+function word(value: number): string {
   return String.fromCharCode((value >>> 24) & 0xff, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
 }
 
-export function setting(id: number, value: number): string {
+function setting(id: number, value: number): string {
   return String.fromCharCode(id >>> 8, id & 0xff) + word(value);
 }
 

@@ -22,14 +22,24 @@ function read(decoder: HpackDecoder, block: Buffer): string[] | string {
 
 /** Each block and its fields, then the size of the table (RFC 7541 Appendix C). */
 const EXAMPLES: Readonly<Record<string, { table?: number; steps: readonly [string, string, number][] }>> = {
-  'C.2.1': { steps: [['400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572', 'custom-key: custom-header', 55]] },
+  'C.2.1': {
+    steps: [['400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572', 'custom-key: custom-header', 55]],
+  },
   'C.2.2': { steps: [['040c 2f73 616d 706c 652f 7061 7468', ':path: /sample/path', 0]] },
   'C.2.3': { steps: [['1008 7061 7373 776f 7264 0673 6563 7265 74', 'password: secret', 0]] },
   'C.2.4': { steps: [['82', ':method: GET', 0]] },
   'C.3': {
     steps: [
-      ['8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d', ':method: GET|:scheme: http|:path: /|:authority: www.example.com', 57],
-      ['8286 84be 5808 6e6f 2d63 6163 6865', ':method: GET|:scheme: http|:path: /|:authority: www.example.com|cache-control: no-cache', 110],
+      [
+        '8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d',
+        ':method: GET|:scheme: http|:path: /|:authority: www.example.com',
+        57,
+      ],
+      [
+        '8286 84be 5808 6e6f 2d63 6163 6865',
+        ':method: GET|:scheme: http|:path: /|:authority: www.example.com|cache-control: no-cache',
+        110,
+      ],
       [
         '8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65',
         ':method: GET|:scheme: https|:path: /index.html|:authority: www.example.com|custom-key: custom-value',
@@ -39,8 +49,16 @@ const EXAMPLES: Readonly<Record<string, { table?: number; steps: readonly [strin
   },
   'C.4': {
     steps: [
-      ['8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff', ':method: GET|:scheme: http|:path: /|:authority: www.example.com', 57],
-      ['8286 84be 5886 a8eb 1064 9cbf', ':method: GET|:scheme: http|:path: /|:authority: www.example.com|cache-control: no-cache', 110],
+      [
+        '8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff',
+        ':method: GET|:scheme: http|:path: /|:authority: www.example.com',
+        57,
+      ],
+      [
+        '8286 84be 5886 a8eb 1064 9cbf',
+        ':method: GET|:scheme: http|:path: /|:authority: www.example.com|cache-control: no-cache',
+        110,
+      ],
       [
         '8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf',
         ':method: GET|:scheme: https|:path: /index.html|:authority: www.example.com|custom-key: custom-value',
@@ -119,7 +137,15 @@ describe('RFC 7541 Appendix C', () => {
 
   test('Appendix A has 61 entries', () => {
     assert.equal(STATIC.length, 61);
-    assert.deepEqual([STATIC[7], STATIC[13], STATIC[15], STATIC[60]], [[':status', '200'], [':status', '500'], ['accept-encoding', 'gzip, deflate'], ['www-authenticate', '']]);
+    assert.deepEqual(
+      [STATIC[7], STATIC[13], STATIC[15], STATIC[60]],
+      [
+        [':status', '200'],
+        [':status', '500'],
+        ['accept-encoding', 'gzip, deflate'],
+        ['www-authenticate', ''],
+      ],
+    );
   });
 });
 
@@ -151,9 +177,9 @@ describe('what a decoder refuses', () => {
   const cases: Readonly<Record<string, string>> = {
     '80': 'an index beyond the table',
     be: 'an index beyond the table',
-    'ff80808001': 'an index beyond the table',
+    ff80808001: 'an index beyond the table',
     ff: 'a number is cut off',
-    'ffffffffffffffff0f': 'a number is too large',
+    ffffffffffffffff0f: 'a number is too large',
     '7f80808080808000': 'a number is too large',
     '40': 'a string is missing',
     '400a6375': 'a string is cut off',
@@ -197,7 +223,7 @@ describe('the encoder', () => {
 
   test('whatever it writes, a decoder of the same size reads it, and the tables stay the same', () => {
     const text = (alphabet: string): fc.Arbitrary<string> =>
-      fc.string({ unit: fc.constantFrom(...alphabet), minLength: 1, maxLength: 4 });
+      fc.string({ unit: fc.constantFrom(...alphabet.split('')), minLength: 1, maxLength: 4 });
     const field = fc.tuple(
       fc.oneof(text('aBc-'), fc.constantFrom('Accept', ':path', 'cookie', 'User-Agent', 'authorization')),
       fc.oneof(text('xyz \xe9\0'), fc.constantFrom('gzip, deflate', '/', 'v'.repeat(200), '')),
@@ -218,7 +244,10 @@ describe('the encoder', () => {
           continue;
         }
         const block = blockOf(encoder, one);
-        assert.deepEqual(read(decoder, block), one.map(([name, value]) => `${name.toLowerCase()}: ${value}`));
+        assert.deepEqual(
+          read(decoder, block),
+          one.map(([name, value]) => `${name.toLowerCase()}: ${value}`),
+        );
         assert.equal(encoder.size, decoder.size);
         assert.ok(encoder.size <= most);
       }
@@ -229,7 +258,10 @@ describe('the encoder', () => {
 
   test('what comes again costs a byte, from the third time on', () => {
     const encoder = new HpackEncoder();
-    const fields = [['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64)'], ['X-Own', 'one two three']] as const;
+    const fields = [
+      ['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64)'],
+      ['X-Own', 'one two three'],
+    ] as const;
     const sizes = [1, 2, 3, 4].map(() => blockOf(encoder, fields).length);
     assert.ok(sizes[0] > 30);
     assert.deepEqual(sizes.slice(2), [2, 2]);
@@ -238,7 +270,11 @@ describe('the encoder', () => {
   test('secrets are never indexed, and no table has them', () => {
     const encoder = new HpackEncoder();
     for (let i = 0; i < 3; i++) {
-      const block = blockOf(encoder, [['Cookie', 'a=b'], ['authorization', 'Basic x'], ['Proxy-Authorization', 'y']]);
+      const block = blockOf(encoder, [
+        ['Cookie', 'a=b'],
+        ['authorization', 'Basic x'],
+        ['Proxy-Authorization', 'y'],
+      ]);
       assert.equal(block[0], 0x1f);
       assert.equal(encoder.size, 0);
     }

@@ -69,7 +69,7 @@ export function websocketAccept(request: Request): string {
 }
 
 function writeLines(lines: string, websocket: boolean, encoder: HpackEncoder, into: BlockWriter): void {
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const end = lines.indexOf('\r\n', at);
     const colon = lines.indexOf(':', at);
     if (end < 0 || colon < 0 || colon > end) return;

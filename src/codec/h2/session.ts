@@ -5,23 +5,21 @@ import type { CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
 import { AnswerHead } from './answer-head.ts';
 import * as codes from './codes.ts';
 import { FrameReader, type FrameSink, type Verdict } from './frame-reader.ts';
+import { frameFault } from './frame-rules.ts';
 import { frame, goaway, preface, rstStream, SETTINGS_ACK, windowUpdate } from './frames.ts';
 import { HeadBlock } from './head-block.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
+import { CONNECTION_WINDOW, Inflow } from './inflow.ts';
 import { Patience } from './patience.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { listSize, websocketAccept } from './request-head.ts';
 import { Sender } from './sender.ts';
 import { Stream } from './stream.ts';
+import { Streams } from './streams.ts';
 import { switched } from './switched.ts';
 
 /** Interim answers one request may get; a peer that sends more only keeps us busy. */
 const MOST_INTERIM = 64;
-/**
- * The window of the connection, given back as soon as bytes are here whoever they are for: it bounds what is on its way, not
- * what is kept, so one slow reader stops nobody else. 16 MiB keep a gigabit full at 100 ms.
- */
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
 /** What our PINGs carry; only its being ours matters. */
 const ECHO = 'sluice!?';
 
@@ -35,10 +33,7 @@ export interface Http2Options {
 /** One thread reads one head at a time, and whoever gets it copies what it wants to keep. */
 const scratch = new Answer();
 
-/**
- * HTTP/2 towards an origin (RFC 9113). Until its SETTINGS have come only one request is sent: they may allow no more. Others wait
- * here; so do they when the origin lowers its limit.
- */
+/** HTTP/2 towards an origin (RFC 9113): many exchanges at a time, each a stream. */
 export class Http2Session implements CodecSession, FrameSink {
   readonly idleLimit = -1;
   reusable = true;
@@ -52,18 +47,10 @@ export class Http2Session implements CodecSession, FrameSink {
   readonly #head: AnswerHead;
   readonly #block: HeadBlock;
   readonly #patience = new Patience();
-  readonly #streams = new Map<number, Stream>();
-  /** Those whose head has not been sent, in order. They are among the streams. */
-  #unsent: Stream[] = [];
+  readonly #streams: Streams;
+  readonly #inflow = new Inflow();
   #begun = false;
   #broken = false;
-  #next: number;
-  #most = codes.MOST_STREAM_ID;
-  /** What the peer may still send on the connection, and what it has sent since that was last renewed. */
-  #credit = CONNECTION_WINDOW;
-  #taken = 0;
-  /** What may still come of streams that we have given up. */
-  #stray = 0;
   // The frame being read.
   #type = 0;
   #flags = 0;
@@ -74,7 +61,7 @@ export class Http2Session implements CodecSession, FrameSink {
   constructor(options: Http2Options, out: ByteSink, limits: CodecLimits, first = 1) {
     this.#out = out;
     this.#options = options;
-    this.#next = first;
+    this.#streams = new Streams(this.#peer, first);
     this.#preface = preface(
       [
         [codes.ENABLE_PUSH, 0],
@@ -100,16 +87,12 @@ export class Http2Session implements CodecSession, FrameSink {
   open(request: Request, target: RequestTarget, into: AnswerSink): number | ErrorCode {
     if (this.#broken || !this.reusable) return 'stream-refused';
     if (this.#peer.head !== Infinity && listSize(request, target) > this.#peer.head) return 'head-too-large-for-origin';
-    if (!this.#begun) this.#out.text(this.#preface);
-    this.#begun = true;
-    const id = this.#next;
-    this.#next += 2;
-    // RFC 9113 §5.1.1: ids are not used again. They end after a billion requests.
-    if (this.#next > this.#most) this.reusable = false;
+    this.#begin();
+    const id = this.#streams.nextId();
+    if (this.#streams.exhausted) this.reusable = false;
     const stream = new Stream(id, into, request, websocketAccept(request), this.#options.window);
     stream.unsent = { request, target };
-    this.#streams.set(id, stream);
-    this.#unsent.push(stream);
+    this.#streams.add(stream);
     this.#patience.useful();
     this.#sendWaiting();
     return (id - 1) / 2;
@@ -168,29 +151,26 @@ export class Http2Session implements CodecSession, FrameSink {
     if (this.#block.open && (type !== codes.CONTINUATION || id !== this.#block.stream)) {
       return this.#stop(codes.PROTOCOL_ERROR, `${codes.frameName(type)} within a head`);
     }
+    const fault = frameFault(type, flags, id, length);
+    if (fault !== undefined) return this.#stop(fault.code, fault.detail);
     switch (type) {
       case codes.DATA:
-        return this.#data(id, length);
+        return this.#mayBe(id) ? this.#data(id, length) : 'stop';
       case codes.HEADERS:
+      case codes.RST_STREAM:
         return this.#mayBe(id) ? 'whole' : 'stop';
+      case codes.WINDOW_UPDATE:
+        return id === 0 || this.#mayBe(id) ? 'whole' : 'stop';
       case codes.CONTINUATION:
         return this.#block.open ? 'whole' : this.#stop(codes.PROTOCOL_ERROR, 'CONTINUATION without a head');
-      case codes.RST_STREAM:
-      case codes.PRIORITY:
-        if (length !== (type === codes.PRIORITY ? 5 : 4)) return this.#badLength(length);
-        if (type === codes.RST_STREAM) return this.#mayBe(id) ? 'whole' : 'stop';
-        return id === 0 ? this.#stop(codes.PROTOCOL_ERROR, 'PRIORITY of no stream') : this.#useless();
-      case codes.WINDOW_UPDATE:
-        if (length !== 4) return this.#badLength(length);
-        return id === 0 || this.#mayBe(id) ? 'whole' : 'stop';
       case codes.SETTINGS:
+        if ((flags & codes.ACK) === 0) return 'whole';
+        return this.#peer.known ? this.#useless() : this.#stop(codes.PROTOCOL_ERROR, 'no SETTINGS');
       case codes.PING:
       case codes.GOAWAY:
-        return this.#ofConnection(type, flags, id, length);
-      case codes.PUSH_PROMISE:
-        return this.#stop(codes.PROTOCOL_ERROR, 'PUSH_PROMISE, which was ruled out');
+        return 'whole';
       default:
-        // RFC 9113 §5.5.
+        // PRIORITY, which is a thing of the past (RFC 9113 §5.3.2), and what nobody has told us of (§5.5).
         return this.#useless();
     }
   }
@@ -241,7 +221,7 @@ export class Http2Session implements CodecSession, FrameSink {
 
   wrong(code: number, detail: string): void {
     if (this.#broken) return;
-    this.#out.text(goaway(code));
+    if (this.#begun) this.#out.text(goaway(code));
     this.#break('bad-answer', detail);
   }
 
@@ -252,15 +232,10 @@ export class Http2Session implements CodecSession, FrameSink {
     return 'stop';
   }
 
-  #badLength(length: number): 'stop' {
-    return this.#stop(codes.FRAME_SIZE_ERROR, `${codes.frameName(this.#type)} of ${length} bytes`);
-  }
-
-  /** Whether this is a stream of ours that was open at some time; if not, that is the end. */
+  /** Whether the peer may speak of this stream; if not, that is the end. */
   #mayBe(id: number): boolean {
-    if ((id & 1) === 1 && id < this.#next && this.#streams.get(id)?.unsent == null) return true;
-    const which = id === 0 ? 'no stream' : `stream ${id}, which is not open`;
-    this.wrong(codes.PROTOCOL_ERROR, `${codes.frameName(this.#type)} of ${which}`);
+    if (this.#streams.known(id)) return true;
+    this.wrong(codes.PROTOCOL_ERROR, `${codes.frameName(this.#type)} of stream ${id}, which is not open`);
     return false;
   }
 
@@ -272,33 +247,18 @@ export class Http2Session implements CodecSession, FrameSink {
     return this.#stop(codes.ENHANCE_YOUR_CALM, `too many ${what}`);
   }
 
-  #ofConnection(type: number, flags: number, id: number, length: number): Verdict {
-    if (id !== 0) return this.#stop(codes.PROTOCOL_ERROR, `${codes.frameName(type)} of stream ${id}`);
-    const ack = (flags & codes.ACK) !== 0;
-    const fits =
-      type === codes.PING ? length === 8 : type === codes.GOAWAY ? length >= 8 : ack ? length === 0 : length % 6 === 0;
-    if (!fits) return this.#badLength(length);
-    if (type === codes.SETTINGS && ack) return this.#peer.known ? this.#useless() : this.#stop(codes.PROTOCOL_ERROR, 'no SETTINGS');
-    return 'whole';
-  }
-
   #data(id: number, length: number): Verdict {
-    if (!this.#mayBe(id)) return 'stop';
-    this.#credit -= length;
-    if (this.#credit < 0) return this.#stop(codes.FLOW_CONTROL_ERROR, "more data than the connection's window");
-    this.#taken += length;
-    if (this.#taken * 2 >= CONNECTION_WINDOW) {
-      this.#out.text(windowUpdate(0, this.#taken));
-      this.#credit += this.#taken;
-      this.#taken = 0;
+    if (!this.#inflow.take(length)) {
+      return this.#stop(codes.FLOW_CONTROL_ERROR, "more data than the connection's window");
     }
+    const increment = this.#inflow.renew();
+    if (increment > 0) this.#out.text(windowUpdate(0, increment));
     const stream = this.#streams.get(id);
     if (length > 0) this.#patience.useful();
     else if (!this.#patience.useless()) return this.#tooMany('frames without data');
     if (stream === undefined || stream.gotEnd) {
       // On its way when we gave the stream up. More than its window cannot be.
-      this.#stray -= length;
-      if (this.#stray < 0) return this.#stop(codes.STREAM_CLOSED, 'data of a stream that has ended');
+      if (!this.#inflow.stray(length)) return this.#stop(codes.STREAM_CLOSED, 'data of a stream that has ended');
       return 'skip';
     }
     stream.credit -= length;
@@ -358,13 +318,14 @@ export class Http2Session implements CodecSession, FrameSink {
     const { fault, tooLarge, trailers } = this.#head;
     // RFC 9113 §8.1.
     if (!ends) return this.#refuse(stream, 'bad-answer', 'a second head');
-    if (fault !== '') return this.#refuse(stream, tooLarge ? 'answer-head-too-large' : 'bad-answer', `trailers: ${fault}`);
+    if (fault !== '')
+      return this.#refuse(stream, tooLarge ? 'answer-head-too-large' : 'bad-answer', `trailers: ${fault}`);
     this.#complete(stream, trailers);
   }
 
   #reseted(code: number): void {
     const stream = this.#streams.get(this.#id);
-    if (stream === undefined || stream.unsent !== null) {
+    if (stream === undefined) {
       if (!this.#patience.useless()) this.#tooMany('RST_STREAM');
       return;
     }
@@ -398,8 +359,9 @@ export class Http2Session implements CodecSession, FrameSink {
     const peer = this.#peer;
     const before = peer.window;
     if (!peer.apply(bytes, start, end)) return this.wrong(peer.code, peer.detail);
+    this.#begin();
     this.#sender.encoder.resize(peer.table);
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams.all) {
       if (stream.unsent !== null) continue;
       stream.window += peer.window - before;
       if (stream.window > codes.MOST_WINDOW) {
@@ -408,7 +370,7 @@ export class Http2Session implements CodecSession, FrameSink {
     }
     this.#reply(SETTINGS_ACK);
     if (this.#broken) return;
-    if (peer.window > before) for (const stream of [...this.#streams.values()]) this.#pump(stream);
+    if (peer.window > before) for (const stream of this.#streams.all) this.#pump(stream);
     this.#sendWaiting();
   }
 
@@ -424,9 +386,8 @@ export class Http2Session implements CodecSession, FrameSink {
     const said = bytes.latin1Slice(start + 8, Math.min(end, start + 108)).replaceAll(/[^ -~]/g, '.');
     const detail = `GOAWAY ${codes.errorName(code)}${said === '' ? '' : `: ${said}`}`;
     // RFC 9113 §6.8: of those beyond the last one nothing has been done.
-    const refused = [...this.#streams.values()].filter(({ id, unsent }) => id > last || unsent !== null);
+    const refused = this.#streams.all.filter(({ id, unsent }) => id > last || unsent !== null);
     for (const stream of refused) this.#close(stream);
-    this.#unsent = [];
     const row = code === codes.HTTP_1_1_REQUIRED ? 'version-refused' : 'stream-refused';
     for (const stream of refused) stream.into.fail(row, detail);
     if (!this.#patience.useless()) this.#tooMany('GOAWAY');
@@ -436,12 +397,7 @@ export class Http2Session implements CodecSession, FrameSink {
 
   /** Sends the heads that wait, as far as the peer allows. */
   #sendWaiting(): void {
-    while (this.#unsent.length > 0) {
-      const [stream] = this.#unsent;
-      const known = this.#peer.known;
-      const open = this.#streams.size - this.#unsent.length;
-      if (open >= (known ? this.#peer.streams : 1) || (stream.accept !== '' && !known)) return;
-      this.#unsent.shift();
+    for (let stream = this.#streams.toSend(); stream !== undefined; stream = this.#streams.toSend()) {
       if (stream.accept !== '' && !this.#peer.connect) {
         this.#close(stream);
         stream.into.fail('no-websocket', 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS');
@@ -487,19 +443,25 @@ export class Http2Session implements CodecSession, FrameSink {
   #reset(stream: Stream, code: number): void {
     if (stream.unsent === null) {
       this.#out.text(rstStream(stream.id, code));
-      if (!stream.gotEnd) this.#stray += Math.max(0, stream.credit);
-    } else this.#unsent = this.#unsent.filter((one) => one !== stream);
+      if (!stream.gotEnd) this.#inflow.giveUp(stream.credit);
+    }
     this.#close(stream);
     this.#sendWaiting();
   }
 
   #close(stream: Stream): void {
     stream.over = true;
-    this.#streams.delete(stream.id);
+    this.#streams.remove(stream);
     this.#sender.forget(stream);
   }
 
   // ---- inside: the connection
+
+  /** The preface goes out with the first request, or before the first reply to an origin that speaks first. */
+  #begin(): void {
+    if (!this.#begun) this.#out.text(this.#preface);
+    this.#begun = true;
+  }
 
   #reply(text: string): void {
     this.#out.text(text);
@@ -523,9 +485,8 @@ export class Http2Session implements CodecSession, FrameSink {
     this.#broken = true;
     this.#reader.stopped = true;
     this.reusable = false;
-    const streams = [...this.#streams.values()];
-    const unsent = new Set(this.#unsent);
-    this.#unsent = [];
+    const streams = this.#streams.all;
+    const unsent = new Set(streams.filter((stream) => stream.unsent !== null));
     for (const stream of streams) this.#close(stream);
     for (const stream of streams) {
       if (stream.gotEnd) continue;
