@@ -205,7 +205,7 @@ export class Sluice {
   override(change: (overrides: Overrides, below: Config) => Overrides): Promise<Change[]> {
     return this.#inTurn(() => {
       const below = this.#discovery.expand(this.#given, this.#config);
-      return this.#apply(this.#given, change(this.#overrides.at(this.#clock.wall()), below));
+      return this.#apply(this.#given, change(this.#overrides, below));
     });
   }
 
@@ -325,9 +325,9 @@ export class Sluice {
     }));
   }
 
-  /** What operators have changed and a reload does not end. */
+  /** What operators have changed and a reload does not end. What is over by now is ended by the next round, which says so. */
   #lasting(): Overrides {
-    return this.#overrides.at(this.#clock.wall()).afterReload();
+    return this.#overrides.afterReload();
   }
 
   #inTurn<Value>(run: () => Promise<Value>): Promise<Value> {
@@ -420,7 +420,7 @@ export class Sluice {
   #round(): void {
     if (this.#overrides.next <= this.#clock.wall() && !this.#ending) {
       this.#ending = true;
-      this.override((overrides) => overrides)
+      this.override((overrides) => overrides.at(this.#clock.wall()))
         .then((changes) => this.#tell('override-ended', changes))
         .catch((error: unknown) => this.#closing ?? this.report(error))
         .finally(() => (this.#ending = false));

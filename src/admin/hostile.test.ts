@@ -90,7 +90,7 @@ test('a client that leaves in the middle of its body changes nothing, and is no 
   const there = await admin(t);
   const raw = new Raw(t, there);
   raw.socket.write(message('POST /v1/reload', { lines: `${JSON_TYPE}Content-Length: 100\r\n` }));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await serves(t, there);
   raw.socket.resetAndDestroy();
   await serves(t, there);
   assert.deepEqual(there.control.calls, []);
@@ -153,9 +153,10 @@ test('who leaves before its turn is not served', async (t) => {
   await eventually(() => there.control.calls.length === 1, 'the first is at work');
   const second = new Raw(t, there);
   second.socket.write(json(`DELETE ${ONE}`, ''));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  // Whoever asks later and has been answered tells that what came before has been seen.
+  await serves(t, there);
   second.socket.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await serves(t, there);
   go();
   assert.equal((await first.answer()).status, 200);
   await serves(t, there);

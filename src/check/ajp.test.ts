@@ -49,7 +49,7 @@ test('what speaks something else, closes, resets or says nothing is failing', as
     peer.reset();
   });
   assert.equal(reset.healthy, false);
-  assert.deepEqual(await found(t, () => {}, 150), { healthy: false, detail: 'no CPONG within 150ms' });
+  assert.deepEqual(await found(t, () => {}, 600), { healthy: false, detail: 'no CPONG within 600ms' });
   const gone = await origin(t, () => {});
   await gone.refuse();
   const address = { scheme: 'ajp', host: '127.0.0.1', port: gone.port };

@@ -52,7 +52,7 @@ for (const kind of kinds) {
   test(`${kind.name}: leaves no connection, be it found, late or not wanted`, async (t) => {
     const app = await origin(t, () => {});
     const address = { port: app.port };
-    await ask(kind, address, 150);
+    await ask(kind, address, 600);
     const stop = new AbortController();
     const running = ask(kind, address, 60_000, stop.signal);
     await eventually(() => app.connections.length === 2, 'it connects');

@@ -116,7 +116,7 @@ test('the next server is asked when one is silent, fails or is gone', async (t) 
   }
   good.host('app.example', ['10.0.0.1']);
   good.service('app.example', ['1 2 3000 app.example'], 60, [addressRecord('app.example', '10.0.0.2')]);
-  const asker = resolver(t, [silent, failing, dead, good], { timeout: 200, family: 'ipv4' });
+  const asker = resolver(t, [silent, failing, dead, good], { timeout: 1000, family: 'ipv4' });
   assert.deepEqual(found(await asker.resolve('app.example', [])).ips, ['10.0.0.1']);
   assert.deepEqual(found(await asker.resolve('srv:app.example', [])).ips, ['10.0.0.2 3000 2 1']);
 });

@@ -4,9 +4,12 @@ import test, { describe, type TestContext } from 'node:test';
 import { ControlError } from '../../src/control/control.ts';
 import { originView, planView, recordView, statusView, upstreamView, waitingView } from '../../src/control/views.ts';
 import type { OriginView, UpstreamView } from '../../src/control/views.ts';
+import { Sluice } from '../../src/sluice.ts';
+import { manualClock } from '../support/clock.ts';
 import { dnsServer } from '../support/dns-server.ts';
 import { eventually } from '../support/scripted.ts';
 import {
+  checked,
   fetchOnce,
   namedOrigin,
   type NamedOrigin,
@@ -465,3 +468,29 @@ for (const threads of [1, 2]) {
     });
   });
 }
+
+test('a TTL that is over while a reload or another change is under way is told as any other', async (t) => {
+  const clock = manualClock();
+  const said: string[] = [];
+  const messages = { say: (...words: string[]) => void said.push(words.join(' ')) };
+  const config = checked({ listen, upstreams: { app: { origins: ['127.0.0.1:1'] } } });
+  const sluice = new Sluice(config, { messages, clock });
+  await sluice.open();
+  t.after(() => sluice.close(0));
+  const { operator } = sluice;
+  const others = [
+    () => sluice.reload(config),
+    () => operator.changeOrigin('app', '127.0.0.1:1', { weight: 2 }, undefined, 'me'),
+  ];
+  for (const other of others) {
+    await operator.addOrigin('app', { url: '127.0.0.1:2' }, 1000, 'me');
+    said.length = 0;
+    const under = other();
+    clock.jump(2000);
+    await under;
+    await eventually(
+      () => said.includes('info override-ended remove origin app 127.0.0.1:2'),
+      () => said.join('\n'),
+    );
+  }
+});

@@ -202,7 +202,7 @@ test('php-fpm: two clients at once where one may', async (t) => {
   const php = await fpm(t, 'unix');
   if (php === undefined) return;
   const { url, access } = await before(t, php, { maxConnections: 1 });
-  const both = await Promise.all([0, 1].map(() => ask(`${url}/app.php?do=pid&us=300000`)));
+  const both = await Promise.all([0, 1].map(() => ask(`${url}/app.php?do=pid&us=2000000`)));
   for (const { status, body } of both) assert.match(`${status} ${body}`, /^200 \d+\nlate$/);
   await until('the log', () => access().length === 2);
   assert.ok(

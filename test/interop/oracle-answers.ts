@@ -148,6 +148,7 @@ export const answers: readonly Case[] = [
   },
   {
     name: 'breaks off',
+    unended: 'lighttpd',
     send: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
     answer: { text: 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab', close: true },
     sluice: '200, Content-Length: 9, "ab", closed <- GET / HTTP/1.1',
@@ -166,6 +167,7 @@ export const answers: readonly Case[] = [
   },
   {
     name: 'not HTTP',
+    unended: 'nginx',
     send: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
     answer: { text: 'hello\r\n\r\n', close: true },
     sluice: '502 <- GET / HTTP/1.1',

@@ -128,29 +128,40 @@ export type Case = {
   readonly send: string;
   /** What the origin answers, when it is not just `ok`. */
   readonly answer?: Recorder['answer'];
+  /** Who leaves the client waiting in the middle of its answer. */
+  readonly unended?: Proxy;
 } & (({ readonly [one in Proxy]: string | readonly string[] } & { readonly why: string }) | { readonly all: string });
 
 /** Fields that proxies add by themselves, or that are framing: not what a case is about. */
 const USUAL =
   /^(?:host|x-forwarded-(?!for)\S*|x-host|x-request-id|forwarded|connection|keep-alive|date|server|accept-ranges)$/;
 
-/** What came of one request, in one line: `status, fields, body <- request line, fields, body`. */
-export async function outcome(subject: Subject, request: string, answered: Recorder['answer']): Promise<string> {
+/**
+ * What came of one request, in one line: `status, fields, body <- request line, fields, body`.
+ *
+ * @param patience milliseconds without a byte after which nothing more is to come
+ */
+export async function outcome(
+  subject: Subject,
+  request: string,
+  answered: Recorder['answer'],
+  patience: number,
+): Promise<string> {
   const { origin } = subject;
   origin.taken();
   origin.answer = answered;
-  const answer = await exchange(subject, request);
+  const answer = await exchange(subject, request, patience);
   const passed = origin.taken().map((text) => shown(text, true));
   return `${shown(answer, false)} <- ${passed.length === 0 ? 'nobody' : passed.join(' + ')}`;
 }
 
 /** Sends it, and hears until the answer is complete, or its sender closes, or says nothing for a while. */
-async function exchange(at: Address, request: string): Promise<string> {
+async function exchange(at: Address, request: string, patience: number): Promise<string> {
   const socket = connect(at.port, at.host);
   socket.on('error', () => {});
   let text = '';
   await new Promise<void>((resolve) => {
-    const quiet = setTimeout(resolve, 1500);
+    const quiet = setTimeout(resolve, patience);
     socket.on('data', (piece: Buffer) => {
       text += piece.toString('latin1');
       if (complete(text, request.startsWith('HEAD'))) resolve();

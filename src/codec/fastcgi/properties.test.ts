@@ -252,5 +252,5 @@ test('a head in records of one byte, up to its limit, is given up in time', () =
     limits: { head: 65_536, fields: 10 },
   });
   assert.deepEqual(heard.events, ['error answer-head-too-large: more than 65536 bytes']);
-  assert.ok(Number(process.hrtime.bigint() - begun) < 5e9);
+  assert.ok(Number(process.hrtime.bigint() - begun) < 20e9);
 });

@@ -245,7 +245,7 @@ test('a message fed byte by byte to its limits is refused in time, and nothing i
     const before = process.hrtime.bigint();
     readRequests(cut(all, ...all.keys()), { ...LIMITS, head: 4096, target: 2048 });
     const seconds = Number(process.hrtime.bigint() - before) / 1e9;
-    assert.ok(seconds < 5, `${JSON.stringify(beginning)} took ${seconds} s`);
+    assert.ok(seconds < 20, `${JSON.stringify(beginning)} took ${seconds} s`);
   }
 });
 

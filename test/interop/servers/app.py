@@ -35,7 +35,7 @@ def application(environ, start_response):
         start_response('299 Odd Enough', [('Set-Cookie', 'a=1'), ('Set-Cookie', 'b=2'), ('X-Odd', 'caf\xe9 "x"'), ('Content-Length', '0')])
         return []
     elif do == 'slow':
-        time.sleep(0.3)
+        time.sleep(2)
         text = query['n']
     elif do == 'who':
         text = '\n'.join([environ['REQUEST_METHOD'], environ['SCRIPT_NAME'] + environ['PATH_INFO'],

@@ -65,7 +65,7 @@ function events(response: ServerResponse): void {
     if (number < 5) return;
     clearInterval(tick);
     response.end();
-  }, 200);
+  }, 1000);
 }
 
 function send(response: ServerResponse, bytes: number, chunked: boolean): void {

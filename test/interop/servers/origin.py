@@ -23,7 +23,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             for number in range(5):
                 self.wfile.write(b"data: %d %d\n\n" % (number, time.time_ns() // 1000000))
                 self.wfile.flush()
-                time.sleep(0.2)
+                time.sleep(1)
         else:
             super().do_GET()
 
