@@ -20,9 +20,13 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Failure>>> = {
   'origin-closed': 'reset',
   'answer-incomplete': 'reset',
   'origin-overloaded': 'reset',
+  'stream-refused': 'reset',
+  'stream-reset': 'reset',
   'bad-answer': 'invalid',
   'answer-head-too-large': 'invalid',
   'bad-upgrade': 'invalid',
+  'version-refused': 'invalid',
+  'no-websocket': 'invalid',
 };
 
 /** What the error says of the origin; `undefined`: nothing. */
