@@ -389,8 +389,16 @@ export class Forwarding implements Applicant, Carrier {
     if (refused !== undefined) {
       const origin = this.#leave() as Origin;
       channel.release(exchange.connected);
-      this.#giveUp(refused, '');
-      return this.#upstream.release(origin, this.#sent);
+      // This origin cannot be told; another one may.
+      const elsewhere = this.#mayRetry(refused, origin, false);
+      if (elsewhere) {
+        exchange.failed(origin, refused, '');
+        this.#lastError = refused;
+        this.#lastDetail = '';
+        this.#upstream.retried(refused);
+      } else this.#giveUp(refused, '');
+      this.#upstream.release(origin, this.#sent);
+      return elsewhere ? this.#apply() : undefined;
     }
     if (request.framing === 'none') return;
     if (this.#upload === null) {

@@ -22,11 +22,11 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Failure>>> = {
   'origin-overloaded': 'reset',
   'stream-refused': 'reset',
   'stream-reset': 'reset',
-  'version-refused': 'invalid',
-  'no-websocket': 'invalid',
   'bad-answer': 'invalid',
   'answer-head-too-large': 'invalid',
   'bad-upgrade': 'invalid',
+  'version-refused': 'invalid',
+  'no-websocket': 'invalid',
 };
 
 /** What the error says of the origin; `undefined`: nothing. */

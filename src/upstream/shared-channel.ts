@@ -137,8 +137,9 @@ export class SharedChannel implements WireOwner {
     } finally {
       this.#receiving = false;
     }
-    this.#settle();
+    // First, for those whom this read sends elsewhere.
     this.#learn();
+    this.#settle();
     this.#rest(this.pool.clock.now());
     return this.#mayRead();
   }

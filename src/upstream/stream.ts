@@ -301,7 +301,10 @@ export class Stream implements Link, AnswerSink {
   #failed(code: ErrorCode, detail: string | undefined, error: NodeJS.ErrnoException | null): void {
     const user = this.#user;
     this.#user = null;
-    this.#dismissed = this.#failure !== null && !this.#channel.session.reusable && this.#channel.state === 'open';
+    const { session, busy } = this.#channel;
+    // The connection comes to its end in peace, or more have come than the peer takes, before it said how many.
+    const noRoom = !session.reusable || busy > session.slots;
+    this.#dismissed = this.#failure !== null && noRoom && this.#channel.state === 'open';
     // First the place, so that the user can have it when it tries again.
     this.#leave(this.#channel.pool.clock.now());
     if (this.#wire !== null) this.#wire.lost(error);

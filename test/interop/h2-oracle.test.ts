@@ -51,8 +51,21 @@ class Wired {
     socket.on('close', () => this.session.eof());
   }
 
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Sends a request as soon as the session has room. */
+  async ask(head: string[], body: Buffer | null, trailers: string, slow: boolean): Promise<Got> {
+    while (this.#busy >= this.session.slots) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#busy++;
+    const got = await this.send(head, body, trailers, slow);
+    this.#busy--;
+    this.#waiting.shift()?.();
+    return got;
+  }
+
   /** Sends a request, its body in pieces as fast as it is taken, and resolves with what came. */
-  ask(head: string[], body: Buffer | null, trailers: string, slow: boolean): Promise<Got> {
+  send(head: string[], body: Buffer | null, trailers: string, slow: boolean): Promise<Got> {
     const request = requestOf(...head);
     request.takesTrailers = true;
     if (body !== null) request.framing = 'chunked';
@@ -118,8 +131,9 @@ async function serve(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
   const wired = new Wired(socket);
+  // Its SETTINGS.
+  await once(socket, 'data');
   const close = (): void => {
     socket.destroy();
     server.close();
@@ -243,7 +257,7 @@ test('node:http2 that restarts: those it has begun go on, the others are refused
       stream.end('done');
     }, 20);
   });
-  const ask = (path: string): Promise<Got> => wired.ask([`GET ${path} HTTP/1.1`, 'Host: a'], null, '', false);
+  const ask = (path: string): Promise<Got> => wired.send([`GET ${path} HTTP/1.1`, 'Host: a'], null, '', false);
   const [one, two, three] = await Promise.all([ask('/'), ask('/last'), ask('/')]);
   assert.deepEqual([one?.error, two?.error, one?.bytes, two?.bytes], ['', '', 4, 4]);
   assert.match(three?.error ?? '', /^stream-refused GOAWAY NO_ERROR/);

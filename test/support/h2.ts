@@ -2,11 +2,13 @@
  * HTTP/2 from the origin's side, written apart from the codec: makes the frames that an origin sends, reads those that it gets,
  * and feeds a session in any pieces while writing down what its sinks hear.
  */
+import type { TestContext } from 'node:test';
 import { HpackDecoder } from '../../src/codec/h2/hpack-decoder.ts';
 import { Http2Session } from '../../src/codec/h2/session.ts';
 import type { RequestTarget } from '../../src/codec/codec.ts';
 import type { Request } from '../../src/core/request.ts';
 import { requestOf } from './request.ts';
+import { origin, type Peer, type ScriptedOrigin } from './scripted.ts';
 import { feed, Heard, Sent, TARGET } from './session.ts';
 
 const TYPES = [
@@ -218,4 +220,48 @@ export class Client {
     const shown = events.map((event) => (event.startsWith('error') && detail !== '' ? `${event}: ${detail}` : event));
     return content === '' ? shown : [...shown, `body ${content}`];
   }
+}
+
+/** One connection to a scripted origin. */
+export interface Conversation {
+  readonly peer: Peer;
+  readonly log: FrameLog;
+  send(...frames: Buffer[]): void;
+}
+
+export interface H2Origin extends ScriptedOrigin {
+  readonly h2: string;
+  readonly conversations: Conversation[];
+}
+
+/**
+ * An origin on raw sockets that begins with these SETTINGS, and whose script hears each frame that comes, when it is
+ * complete.
+ */
+export async function h2Origin(
+  t: TestContext,
+  begins: Readonly<Record<string, number>>,
+  script: (one: ReadFrame, conversation: Conversation, nth: number) => void,
+): Promise<H2Origin> {
+  const conversations: Conversation[] = [];
+  const made = await origin(t, async (peer, nth) => {
+    const conversation: Conversation = {
+      peer,
+      log: new FrameLog(),
+      send: (...frames) => peer.send(Buffer.concat(frames)),
+    };
+    conversations.push(conversation);
+    peer.send(settings(begins));
+    conversation.log.read(Buffer.from(await peer.bytes(24), 'latin1'));
+    for (;;) {
+      const head = await peer.bytes(9);
+      const length = Buffer.from(head, 'latin1').readUIntBE(0, 3);
+      const { frames } = conversation.log.read(Buffer.from(head + (await peer.bytes(length)), 'latin1'));
+      const last = frames[frames.length - 1];
+      // As every server does.
+      if (last.type === 'SETTINGS' && (last.flags & 1) === 0) peer.send(frame('SETTINGS', 1, 0));
+      script(last, conversation, nth);
+    }
+  });
+  return Object.assign(made, { h2: `h2c://127.0.0.1:${made.port}`, conversations });
 }

@@ -101,28 +101,40 @@ describe('heads', () => {
 });
 
 describe('streams', () => {
-  test('before SETTINGS one request goes out, afterwards as many as they allow', () => {
+  test('before SETTINGS one request goes out, then as many as they allow, and the others are given back', () => {
     const client = new Client();
     assert.equal(client.session.slots, 100);
     for (let i = 0; i < 5; i++) client.ask();
     assert.equal(client.out.requests.size, 1);
     client.hear(settings({ streams: 3 }));
     assert.deepEqual([client.session.slots, client.out.requests.size], [3, 3]);
-    client.hear(headers(3, { ':status': '204' }, true));
-    assert.equal(client.out.requests.size, 4);
-    client.session.abort(0);
-    assert.equal(client.out.requests.size, 5);
+    assert.deepEqual(
+      [3, 4].map((id) => client.events(id)),
+      Array.from({ length: 2 }, () => ['error stream-refused: more than MAX_CONCURRENT_STREAMS 3']),
+    );
+    assert.equal(client.session.reusable, true);
+    client.hear(settings({ streams: 1000 }));
+    assert.equal(client.session.slots, 100);
+  });
+
+  test('a limit that gets smaller holds for those that come', () => {
+    const client = new Client().hear(settings({ streams: 2 }));
+    client.ask();
+    client.ask();
     client.hear(settings({ streams: 0 }));
     assert.equal(client.session.slots, 0);
     client.ask();
-    client.hear(
-      headers(5, { ':status': '204' }, true),
-      headers(7, { ':status': '204' }, true),
-      headers(9, { ':status': '204' }, true),
-    );
-    assert.equal(client.out.requests.size, 5);
-    client.hear(settings({ streams: 1000 }));
-    assert.deepEqual([client.session.slots, client.out.requests.size], [100, 6]);
+    client.hear(headers(1, { ':status': '204' }, true));
+    client.session.abort(1);
+    assert.equal(client.out.requests.size, 2);
+    client.hear(settings({ streams: 0 }));
+    assert.equal(client.heard[2]?.error, 'stream-refused');
+    client.hear(settings({ streams: 1 }));
+    client.ask();
+    client.ask();
+    assert.deepEqual([...client.out.requests.keys()], [1, 3, 7]);
+    client.hear(headers(7, { ':status': '204' }, true));
+    assert.deepEqual([...client.out.requests.keys()], [1, 3, 7, 9]);
   });
 
   test('one that waits and is aborted is never sent', () => {
@@ -438,6 +450,7 @@ describe('WebSockets', () => {
     assert.deepEqual([...client.out.requests.keys()], [3]);
     client.hear(headers(3, { ':status': '204' }, true));
     assert.equal(client.heard[other]?.ended, true);
+    assert.throws(() => open(client), /no-websocket/, 'from now on it is known at once');
   });
 
   test('an answer other than 2xx is passed on', () => {

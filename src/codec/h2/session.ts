@@ -30,6 +30,8 @@ export interface Http2Options {
   readonly window: number;
 }
 
+const NO_WEBSOCKET = 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS';
+
 /** One thread reads one head at a time, and whoever gets it copies what it wants to keep. */
 const scratch = new Answer();
 
@@ -87,10 +89,12 @@ export class Http2Session implements CodecSession, FrameSink {
   open(request: Request, target: RequestTarget, into: AnswerSink): number | ErrorCode {
     if (this.#broken || !this.reusable) return 'stream-refused';
     if (this.#peer.head !== Infinity && listSize(request, target) > this.#peer.head) return 'head-too-large-for-origin';
+    const accept = websocketAccept(request);
+    if (accept !== '' && this.#peer.known && !this.#peer.connect) return 'no-websocket';
     this.#begin();
     const id = this.#streams.nextId();
     if (this.#streams.exhausted) this.reusable = false;
-    const stream = new Stream(id, into, request, websocketAccept(request), this.#options.window);
+    const stream = new Stream(id, into, request, accept, this.#options.window);
     stream.unsent = { request, target };
     this.#streams.add(stream);
     this.#patience.useful();
@@ -371,7 +375,17 @@ export class Http2Session implements CodecSession, FrameSink {
     this.#reply(SETTINGS_ACK);
     if (this.#broken) return;
     if (peer.window > before) for (const stream of this.#streams.all) this.#pump(stream);
+    if (!peer.connect) this.#turnAway('no-websocket', NO_WEBSOCKET, (stream) => stream.accept !== '');
     this.#sendWaiting();
+    // Another connection may have room for them now, and this one has when somebody knows.
+    this.#turnAway('stream-refused', `more than MAX_CONCURRENT_STREAMS ${peer.streams}`, () => true);
+  }
+
+  /** Gives back those of the waiting ones that will not be sent. */
+  #turnAway(row: ErrorCode, detail: string, which: (stream: Stream) => boolean): void {
+    const some = this.#streams.all.filter((stream) => stream.unsent !== null && which(stream));
+    for (const stream of some) this.#close(stream);
+    for (const stream of some) stream.into.fail(row, detail);
   }
 
   #ping(payload: string): void {
@@ -398,10 +412,7 @@ export class Http2Session implements CodecSession, FrameSink {
   /** Sends the heads that wait, as far as the peer allows. */
   #sendWaiting(): void {
     for (let stream = this.#streams.toSend(); stream !== undefined; stream = this.#streams.toSend()) {
-      if (stream.accept !== '' && !this.#peer.connect) {
-        this.#close(stream);
-        stream.into.fail('no-websocket', 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS');
-      } else this.#sender.head(stream);
+      this.#sender.head(stream);
     }
   }
 
