@@ -129,8 +129,11 @@ export class DataPlane {
       hooks: this.#hooks,
       temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
-      gathers: ({ options, origins }) =>
-        options.spool.size > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
+      gathers: ({ name, options, origins }) =>
+        options.spool.size > 0 &&
+        [...origins.map(({ address }) => address.scheme), ...this.#coming(name)].some(
+          (scheme) => codecOf(scheme).needsLength === true,
+        ),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };
@@ -450,6 +453,11 @@ export class DataPlane {
     const balancer = this.#makeBalancer(options);
     const upstream = new Upstream(name, options, origins, balancer, pool, log, board, this.#bells);
     return upstream;
+  }
+
+  /** What children of this upstream speak, when one comes. */
+  #coming(upstream: string): string[] {
+    return Object.values(this.#config.upstreams[upstream]?.spawn ?? {}).map(({ protocol }) => protocol);
   }
 
   #makeBalancer({ balance }: UpstreamConfig): Balancer {

@@ -81,6 +81,7 @@ function upstream(
     },
     retries: Object.fromEntries(RETRY_REASONS.map((reason, index) => [reason, retries[index]])),
     origins: origins.map((one) => origin(one, sluice.weightOf(name, one))),
+    pools: sluice.children.poolsOf(name).map(({ state, ...pool }) => ({ ...pool, stopped: state === 'stopped' })),
   };
 }
 

@@ -20,6 +20,7 @@ export type {
   Explanation,
   OriginView,
   PlanView,
+  PoolView,
   RecordView,
   Status,
   UpstreamView,

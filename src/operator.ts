@@ -17,6 +17,7 @@ import type {
   Explanation,
   OriginView,
   PlanView,
+  PoolView,
   RecordView,
   Status,
   UpstreamView,
@@ -160,6 +161,15 @@ export class Operator implements Control {
     });
   }
 
+  async restart(upstream: string, who: Who = PROGRAM): Promise<PoolView[]> {
+    this.#known(upstream);
+    if (!this.#sluice.children.restart(upstream)) {
+      throw new ControlError('conflict', `${upstream} has no processes that sluice has started: nothing to restart`);
+    }
+    this.#sluice.say('info', 'audit', `${upstream}: restart (${who})`);
+    return Promise.resolve(this.#sluice.children.poolsOf(upstream));
+  }
+
   async reload(text?: string, who: Who = PROGRAM): Promise<PlanView> {
     const config = text === undefined ? await this.#read() : await this.#parse(text);
     try {
@@ -265,7 +275,8 @@ export class Operator implements Control {
   #upstream(name: string, moment: Moment): UpstreamView {
     const { shared, config } = this.#sluice;
     const origins = (shared.origins.get(name) ?? []).map((origin) => this.#view(name, origin, moment));
-    return upstreamView(name, config.upstreams[name], shared.upstream(name), origins, moment);
+    const pools = this.#sluice.children.poolsOf(name);
+    return upstreamView(name, config.upstreams[name], shared.upstream(name), origins, pools, moment);
   }
 
   #origin(upstream: string, name: string): OriginView {
@@ -277,9 +288,11 @@ export class Operator implements Control {
   #view(upstream: string, origin: Origin, moment: Moment): OriginView {
     const sluice = this.#sluice;
     const override = sluice.overrides.get(upstream, origin.name);
-    const source = override?.added !== undefined ? 'admin' : origin.address.ip === undefined ? 'config' : 'dns';
+    const child = sluice.children.childOf(upstream, origin.name);
+    const from = child !== undefined ? 'spawn' : origin.address.ip === undefined ? 'config' : 'dns';
     const facts = {
-      source,
+      source: override?.added !== undefined ? 'admin' : from,
+      child,
       reason: sluice.reason(upstream, origin.name),
       check: sluice.checked(upstream, origin),
       override,

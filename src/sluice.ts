@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
+import { Children } from './children.ts';
 import type { Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { boardKeys } from './control/boards.ts';
@@ -66,6 +67,8 @@ export class Sluice {
   readonly #logs: Logs;
   readonly #discovery: Discovery;
   readonly #checks: Checks;
+  /** The processes that it starts itself. */
+  readonly children: Children;
   readonly #administration: Administration;
   /** This proxy as operators see it and change it. */
   readonly operator: Operator;
@@ -100,11 +103,20 @@ export class Sluice {
     this.#surroundings = surroundings;
     this.#standing = standing;
     this.#logs = new Logs({ ...config.log, access: 'off' }, this.#clock, surroundings.messages ?? null);
-    this.#discovery = new Discovery(config.resolver, this.#clock, this.say, () => this.#namesChanged());
+    this.#discovery = new Discovery(
+      config.resolver,
+      this.#clock,
+      this.say,
+      () => void this.#originsChanged('names').catch(() => {}),
+    );
     this.started = this.#loaded = this.#clock.wall();
     this.#given = config;
+    // Before there are children: a config without their origins.
     this.#config = this.#discovery.expand(config, null);
     this.shared = new SharedState(this.#config);
+    const changed = (): Promise<void> => this.#originsChanged('children');
+    this.children = new Children({ clock: this.#clock, shared: this.shared, say: this.say, changed });
+    this.#config = this.#expand(config, null);
     const turned: Turned = (...turn) => this.#turned(...turn);
     const { source = null } = standing;
     this.operator = new Operator(this, this.#clock, version, source);
@@ -168,6 +180,7 @@ export class Sluice {
       throw error;
     }
     this.#checks.update(this.#config);
+    this.children.update(this.#given, this.#config);
     this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
@@ -204,7 +217,7 @@ export class Sluice {
    */
   override(change: (overrides: Overrides, below: Config) => Overrides): Promise<Change[]> {
     return this.#inTurn(() => {
-      const below = this.#discovery.expand(this.#given, this.#config);
+      const below = this.#expand(this.#given, this.#config);
       return this.#apply(this.#given, change(this.#overrides, below));
     });
   }
@@ -236,7 +249,7 @@ export class Sluice {
 
   /** What a reload with this config would put in force, as far as its names are known. */
   preview(config: Config): Config {
-    return this.#lasting().over(this.#discovery.expand(config, this.#config));
+    return this.#lasting().over(this.#expand(config, this.#config));
   }
 
   /** The share of the load that an origin has now. */
@@ -273,10 +286,12 @@ export class Sluice {
    */
   close(grace: number = this.#config.timeouts.drain, handover = false): Promise<void> {
     if (grace <= 0 && this.#closing !== null) void this.#plane?.close(0).catch(() => {});
+    this.children.freeze();
     this.#closing ??= this.#turns.then(async () => {
       this.#rounds?.();
       this.#checks.close();
       await Promise.all([this.#administration.close(), this.#plane?.close(grace, handover)]);
+      await this.children.close(grace <= 0);
       await this.#logs.close();
     });
     // A start or a reload that waits for names waits no longer.
@@ -286,7 +301,7 @@ export class Sluice {
 
   async #open(): Promise<void> {
     const plane = await this.#resolved(this.#given, () => {
-      this.#config = this.#discovery.expand(this.#given, null);
+      this.#config = this.#expand(this.#given, null);
       const boards = this.shared.for(this.#config);
       this.#checks.block(this.#config, boards);
       this.shared.use(this.#config, boards);
@@ -363,7 +378,7 @@ export class Sluice {
    */
   async #apply(given: Config, overrides: Overrides, reload = false): Promise<Change[]> {
     const before = this.#config;
-    const config = overrides.over(this.#discovery.expand(given, before));
+    const config = overrides.over(this.#expand(given, before));
     const changes = plan(before, config);
     const plane = this.#plane;
     if (plane === null) throw new Error('sluice is not open');
@@ -393,15 +408,25 @@ export class Sluice {
     admin.commit();
     this.#given = given;
     this.#overrides = overrides;
+    this.children.update(given, config);
     return changes;
   }
 
-  /** Names lead elsewhere than before. */
-  #namesChanged(): void {
+  /** A config with the origins that its names lead to, and those that its children are. */
+  #expand(config: Config, before: Config | null): Config {
+    return this.children.expand(this.#discovery.expand(config, before));
+  }
+
+  /** Names lead elsewhere than before, or there are other children. */
+  async #originsChanged(code: 'names' | 'children'): Promise<void> {
     if (this.#plane === null || this.#closing !== null) return;
-    this.#inTurn(() => this.#apply(this.#given, this.#overrides))
-      .then((changes) => this.#tell('names', changes))
-      .catch((error: unknown) => this.#closing ?? this.report(error));
+    try {
+      this.#tell(code, await this.#inTurn(() => this.#apply(this.#given, this.#overrides)));
+    } catch (error) {
+      if (this.#closing !== null) return;
+      this.report(error);
+      throw error;
+    }
   }
 
   #tell(code: string, changes: readonly Change[]): void {

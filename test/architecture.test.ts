@@ -53,7 +53,7 @@ describe('the checker finds', () => {
       'src/route/a.ts:1 route/ may import only core/, codec/cgi/options.ts, not upstream/b.ts',
     ]);
     assert.deepEqual(broken({ 'src/upstream/a.ts': `import type { B } from '../balance/random.ts';` }), [
-      'src/upstream/a.ts:1 upstream/ may import only core/, wire/, balance/balancer.ts, codec/codec.ts, codec/cgi/options.ts, not balance/random.ts',
+      'src/upstream/a.ts:1 upstream/ may import only core/, wire/, balance/balancer.ts, codec/codec.ts, codec/cgi/options.ts, spawn/children/options.ts, not balance/random.ts',
     ]);
     assert.equal(broken({ 'src/listen/a.ts': `await import('../codec/fastcgi.ts');` }).length, 1);
     assert.equal(broken({ 'src/config/a.ts': `import { b } from '../balance/random.ts';` }).length, 1);
@@ -91,7 +91,7 @@ describe('the checker finds', () => {
 
   test('sockets and processes outside their rooms', () => {
     assert.deepEqual(broken({ 'src/proxy/a.ts': `import { connect } from 'node:net';` }), [
-      'src/proxy/a.ts:1 imports node:net, but sockets are opened only in listen/, upstream/dial.ts, discover/dns-client.ts, check/, admin/',
+      'src/proxy/a.ts:1 imports node:net, but sockets are opened only in listen/, upstream/dial.ts, discover/dns-client.ts, check/, admin/, spawn/children/',
     ]);
     assert.equal(broken({ 'src/upstream/pool.ts': `import tls from 'node:tls';` }).length, 1);
     assert.equal(broken({ 'src/observe/a.ts': `import http from 'node:http';` }).length, 1);

@@ -48,6 +48,7 @@ const EXAMPLES: readonly Example[] = [
     path: `${SOCKET}?ttl=1h`,
     call: /^remove app unix:\/run\/app\.sock 3600000 /,
   },
+  { id: 'restart', method: 'POST', path: '/v1/upstreams/app/restart', call: /^restart app token/ },
   { id: 'reload', method: 'POST', path: '/v1/reload', call: /^reload undefined token/ },
   {
     id: 'reload',
@@ -138,7 +139,7 @@ test('the document is OpenAPI 3.1, and refers only to what it has', async () => 
   assert.doesNotMatch(text, /shownDefault|"unit"|\$defs/);
   assert.equal(
     Object.keys(schemas).toSorted().join(' '),
-    'Explanation Listener NewOrigin Origin OriginChange Plan Problem Question Record Status Thread Upstream Waiting',
+    'Explanation Listener NewOrigin Origin OriginChange Plan Pool Problem Question Record Status Thread Upstream Waiting',
   );
 });
 

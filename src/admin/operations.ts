@@ -5,6 +5,7 @@ import {
   explanationView,
   originView,
   planView,
+  poolView,
   recordView,
   statusView,
   upstreamView,
@@ -168,6 +169,18 @@ export const operations: readonly Operation[] = [
     changes: true,
     run: ({ control, params, query, who }) =>
       control.removeOrigin(params['upstream'], params['origin'], query.ttl, who),
+  }),
+  operation({
+    id: 'restart',
+    method: 'POST',
+    path: '/v1/upstreams/{upstream}/restart',
+    about:
+      'Replaces the processes that sluice has started for an upstream, one after the other, each when its successor is ready. Does not wait for that.',
+    params: { upstream },
+    answer: z.array(poolView),
+    errors: ['not-found', 'conflict', 'unavailable'],
+    changes: true,
+    run: ({ control, params, who }) => control.restart(params['upstream'], who),
   }),
   operation({
     id: 'reload',

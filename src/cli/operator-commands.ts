@@ -79,6 +79,22 @@ export function addOperatorCommands(program: Command): void {
       await reloadRunning(file, options);
     });
   program
+    .command('restart')
+    .description('replace the processes that sluice has started for an upstream, one after the other')
+    .argument('<upstream>')
+    .addOption(json)
+    .addOption(admin)
+    .addOption(tokenFile)
+    .addOption(config)
+    .addHelpText(
+      'after',
+      '\nA new one is ready before an old one gets nothing new, finishes what it has and ends.\n\nExample:\n  sluice restart app',
+    )
+    .action(async (upstream, options) => {
+      const { restart } = await import('./origins.ts');
+      await restart(upstream, options);
+    });
+  program
     .command('top')
     .description('watch upstreams and origins: requests, queue, in flight, latency, errors; q ends it')
     .option('--once', 'print one table and end; also when the output is no terminal')

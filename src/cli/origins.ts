@@ -1,5 +1,5 @@
 import { nearest } from '../config/nearest.ts';
-import type { OriginView, UpstreamView } from '../control/views.ts';
+import type { OriginView, PoolView, UpstreamView } from '../control/views.ts';
 import { askRunning, type PlaceWords } from './admin-place.ts';
 import { die, EXIT_FAILED } from './exit.ts';
 import { plain, print, printJson, showMs, table, terminalWidth } from './table.ts';
@@ -78,6 +78,15 @@ export async function change(
   told(made, words, `${upstream}: ${made.name} ${now}${until(made)}`);
 }
 
+/** `sluice restart UPSTREAM` */
+export async function restart(upstream: string, words: PlaceWords & { readonly json?: true }): Promise<void> {
+  const path = `/v1/upstreams/${encodeURIComponent(upstream)}/restart`;
+  const pools = (await askRunning(words, 'POST', path)) as PoolView[];
+  if (words.json === true) return printJson(pools);
+  const names = pools.map(({ name }) => name).join(', ');
+  print(plain(`${upstream}: the processes of ${names} are being replaced`));
+}
+
 function told(made: OriginView | null, { json }: Words, line: string): void {
   if (json === true) printJson(made);
   else print(plain(line));
@@ -93,10 +102,11 @@ function weightOf({ weight, effectiveWeight }: OriginView): string {
 }
 
 function noteOf(origin: OriginView): string {
-  const { reason, source, backup, check, override, until: rest } = origin;
+  const { reason, source, child, backup, check, override, until: rest } = origin;
   return [
     backup ? 'backup' : '',
-    source === 'config' ? '' : `from ${source}`,
+    child === null ? '' : `${child.name}, pid ${child.pid}`,
+    source === 'config' || source === 'spawn' ? '' : `from ${source}`,
     reason,
     rest === null ? '' : `until ${rest}`,
     // The reason has it when it is why the origin is as it is.

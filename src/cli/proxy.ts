@@ -72,6 +72,7 @@ const COMMANDS = [
   'queue',
   'requests',
   'reload',
+  'restart',
   'top',
   'plan',
   'explain',

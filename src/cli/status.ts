@@ -46,6 +46,28 @@ export async function status(words: PlaceWords & { json?: true }): Promise<void>
       width,
     ),
   ];
+  const pools = upstreams.flatMap(({ name, pools: list }) => list.map((pool) => ({ upstream: name, pool })));
+  if (pools.length > 0) {
+    blocks.push(
+      table(
+        [
+          {
+            title: 'PROCESSES',
+            text: ({ upstream, pool }) => (upstream === pool.name ? upstream : `${upstream} ${pool.name}`),
+          },
+          { title: 'STATE', text: ({ pool }) => pool.state },
+          { title: 'READY', right: true, text: ({ pool }) => `${pool.children.ready}/${pool.wanted}` },
+          { title: 'STARTING', right: true, text: ({ pool }) => String(pool.children.starting) },
+          { title: 'LEAVING', right: true, text: ({ pool }) => String(pool.children.draining + pool.children.ending) },
+          { title: 'STARTS', right: true, text: ({ pool }) => String(pool.starts) },
+          { title: 'CRASHES', right: true, text: ({ pool }) => String(pool.crashes) },
+          { title: 'NOTE', spare: true, text: ({ pool }) => pool.reason },
+        ],
+        pools,
+        width,
+      ),
+    );
+  }
   print(blocks.map((lines) => lines.join('\n')).join('\n\n'));
 }
 

@@ -29,7 +29,7 @@ export function frame(now: Sample, before: Sample | null, width: number): string
     ...upstream.origins.map((origin) => ({ upstream, origin })),
   ]);
   const columns: Column<Row>[] = [
-    { title: 'NAME', text: ({ upstream, origin }) => (origin === null ? upstream.name : `  ${origin.name}`) },
+    { title: 'NAME', text: ({ upstream, origin }) => (origin === null ? upstream.name : `  ${nameOf(origin)}`) },
     { title: 'STATE', text: ({ origin }) => origin?.state ?? '' },
     { title: 'REQ/S', right: true, text: (row) => rate(row, ({ upstream, origin }) => (origin ?? upstream).requests) },
     { title: 'ERR/S', right: true, text: (row) => rate(row, failures) },
@@ -81,6 +81,11 @@ function heads(
     `sluice ${version}  ${state}  process ${pid}  ${showBytes(memory)}`,
     `threads ${serving}/${threads.length}  connections ${connections}  waiting ${waiting}`,
   ].map((line) => cut(plain(line), width));
+}
+
+/** An address says nothing about a process that sluice has started. */
+function nameOf({ name, child }: OriginView): string {
+  return child === null ? name : `${child.name} (${child.pid})`;
 }
 
 /** Requests that failed, as clients or the line saw it. */

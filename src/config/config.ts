@@ -45,7 +45,7 @@ export function complete(parsed: Parsed): Config {
   const upstreams = Object.fromEntries(
     Object.entries(parsed.upstreams).map(([name, upstream]): [string, UpstreamConfig] => [
       name,
-      { ...upstream, origins: upstream.origins.map((origin) => completeOrigin(origin, upstream.maxConnections)) },
+      { ...upstream, origins: upstream.origins.map((origin) => completeOrigin(origin, name, upstream.maxConnections)) },
     ]),
   );
   const { drain, ...timeouts } = parsed.timeouts;
@@ -83,8 +83,12 @@ function completeListener(
   };
 }
 
-function completeOrigin(origin: ConfiguredOrigin, maxConnections: number): ConfiguredOrigin {
-  return { ...origin, maxConnections: origin.maxConnections ?? maxConnections };
+function completeOrigin(origin: ConfiguredOrigin, upstream: string, most: number): ConfiguredOrigin {
+  const maxConnections = origin.maxConnections ?? most;
+  if (origin.spawn === undefined) return { ...origin, maxConnections };
+  const { name = upstream } = origin.spawn;
+  const address = { ...origin.address, host: name };
+  return { ...origin, maxConnections, url: `spawn:${name}`, address, spawn: { ...origin.spawn, name } };
 }
 
 type Given<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefined> };

@@ -126,6 +126,7 @@ function upstreams(given: unknown): Complaint[] {
 function origins(given: unknown, above: PropertyPath): Complaint[] {
   const seen = new Set<string>();
   return list(given).flatMap((one, i): Complaint[] => {
+    if (isFields(one) && isFields(one['spawn'])) return pool(one['spawn'], i, seen, above);
     const url = isFields(one) ? one['url'] : one;
     if (typeof url !== 'string' && typeof url !== 'number') return [];
     const address = parseOrigin(String(url), schemes);
@@ -141,6 +142,27 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
   });
 }
 
+/** What it speaks and where it is; of processes that are not there yet only the first. */
+function addressOf(origin: unknown): ReturnType<typeof parseOrigin> {
+  const spawn = isFields(origin) ? origin['spawn'] : undefined;
+  if (!isFields(spawn)) return parseOrigin(String(isFields(origin) ? origin['url'] : origin), schemes);
+  const { protocol = schemes[0], name = 'children' } = spawn;
+  return { scheme: String(protocol), host: String(name), port: 0 };
+}
+
+/** Processes are told apart by the name of what starts them. */
+function pool(spawn: Fields, index: number, seen: Set<string>, above: PropertyPath): Complaint[] {
+  const name = typeof spawn['name'] === 'string' ? spawn['name'] : String(above.at(-1));
+  const key = `spawn ${name}`;
+  if (!seen.has(key)) {
+    seen.add(key);
+    return [];
+  }
+  const path = [...above, 'origins', index, 'spawn'];
+  const message = `${showPath(path)}: ${JSON.stringify(name)} is in this upstream already: give each \`spawn\` a \`name\` of its own`;
+  return [{ code: 'config/duplicate-origin', message, path }];
+}
+
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
   const check = checkSchema.safeParse(given).data;
   if (check == null) return [];
@@ -152,7 +174,7 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
     return [{ code, message, path: [...path, problem.option] }];
   }
   for (const one of list(all)) {
-    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
+    const address = addressOf(one);
     if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
     const others = checksFor(address.scheme).map((type) => `\`${type}\``);
     const message =

@@ -1,5 +1,14 @@
 import type { Config } from '../config/config.ts';
-import type { Explanation, OriginView, PlanView, RecordView, Status, UpstreamView, WaitingView } from './views.ts';
+import type {
+  Explanation,
+  OriginView,
+  PlanView,
+  PoolView,
+  RecordView,
+  Status,
+  UpstreamView,
+  WaitingView,
+} from './views.ts';
 
 /** Why the control plane did not do what it was asked. Nothing was changed. */
 export class ControlError extends Error {
@@ -51,6 +60,8 @@ export interface Control {
     who?: Operator,
   ): Promise<OriginView>;
   removeOrigin(upstream: string, origin: string, ttl?: number, who?: Operator): Promise<void>;
+  /** Replaces the processes that sluice has started for an upstream, each when its successor is ready. Does not wait for it. */
+  restart(upstream: string, who?: Operator): Promise<PoolView[]>;
   /** Reads the config again, or takes this one: the text of a YAML or JSON file. */
   reload(text?: string, who?: Operator): Promise<PlanView>;
   /** What a reload with this text would do. */

@@ -37,6 +37,9 @@ export function plan(from: Config, to: Config): Change[] {
   ];
 }
 
+/** Parts of an upstream that are told one by one, or follow from how its children are. */
+const COMES_AND_GOES: readonly string[] = ['origins', 'children'];
+
 /** `change upstream app: queue, timeouts`, for logs and people. */
 export function showChange({ action, what, name, options }: Change): string {
   return `${action} ${what}${name === '' ? '' : ` ${name}`}${options === '' ? '' : `: ${options}`}`;
@@ -65,7 +68,7 @@ function named<Value extends object>(
     const name = nameOf(value, key);
     const before = Object.hasOwn(from, key) ? from[key] : undefined;
     if (before === undefined) return [{ action: 'add', what, name, options: '' }];
-    const options = differing(before, value).filter((option) => option !== 'origins');
+    const options = differing(before, value).filter((option) => !COMES_AND_GOES.includes(option));
     return options.length === 0 ? [] : [{ action: 'change', what, name, options: options.join(', ') }];
   });
   return [...gone, ...here];

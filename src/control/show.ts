@@ -4,7 +4,7 @@ import type { Board } from '../core/board.ts';
 import { HISTOGRAM, METER, quantile, RETRY_REASONS } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Said } from './overrides.ts';
-import type { OriginView, UpstreamView } from './views.ts';
+import type { OriginView, PoolView, UpstreamView } from './views.ts';
 
 /** Wall and clock time of one moment, to tell one by the other. */
 export interface Moment {
@@ -15,6 +15,8 @@ export interface Moment {
 /** What else is known of an origin. */
 export interface OriginFacts {
   readonly source: OriginView['source'];
+  /** The process that it is; `since` is clock time. */
+  readonly child?: { readonly name: string; readonly pid: number; readonly since: number } | undefined;
   readonly reason: { readonly why: string; readonly at: number } | undefined;
   readonly check: OriginView['check'];
   readonly override: Said | undefined;
@@ -30,6 +32,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
     name: origin.name,
     url: origin.url,
     source: facts.source,
+    child: facts.child === undefined ? null : childView(facts.child, { wall, now }),
     state: origin.state,
     reason: facts.reason?.why ?? (origin.unchecked ? 'waits for its first check' : ''),
     since: iso(facts.reason?.at ?? (origin.since === 0 ? facts.started : wall - now + origin.since)),
@@ -56,6 +59,7 @@ export function upstreamView(
   { balance, queue }: UpstreamConfig,
   board: Board,
   origins: readonly OriginView[],
+  pools: readonly PoolView[],
   { now }: Moment,
 ): UpstreamView {
   const waits = Array.from({ length: board.threads }, (_, thread) => board.row(thread)[METER.oldest]);
@@ -74,7 +78,15 @@ export function upstreamView(
     retries: board.sums(METER.retries, RETRY_REASONS.length).reduce((sum, count) => sum + count, 0),
     latency: latencyOf(board),
     origins: [...origins],
+    pools: [...pools],
   };
+}
+
+function childView(
+  { name, pid, since }: NonNullable<OriginFacts['child']>,
+  { wall, now }: Moment,
+): OriginView['child'] {
+  return { name, pid, started: iso(wall - now + since) };
 }
 
 function answersOf(board: Board): OriginView['answers'] {

@@ -66,12 +66,32 @@ export const statusView = z
   })
   .meta({ id: 'Status' });
 
+/** Processes that sluice starts itself, from one `spawn`. */
+export const poolView = z
+  .strictObject({
+    name: z.string(),
+    /** `stopped`: too many in a row did not live, and none is started any more. */
+    state: z.enum(['running', 'stopped']),
+    /** Why the last one crashed; '' when none has. */
+    reason: z.string(),
+    /** How many there are to be now. */
+    wanted: whole,
+    children: z.strictObject({ starting: whole, ready: whole, draining: whole, ending: whole }),
+    starts: whole,
+    crashes: whole,
+    /** Children that were replaced, by the reason. */
+    restarts: z.record(z.string(), whole),
+  })
+  .meta({ id: 'Pool' });
+
 export const originView = z
   .strictObject({
     name: z.string(),
     url: z.string(),
-    /** Who brought it: the config, a name that resolves to it, or an operator. */
-    source: z.enum(['config', 'dns', 'admin']),
+    /** Who brought it: the config, a name that resolves to it, an operator, or sluice itself, which has started it. */
+    source: z.enum(['config', 'dns', 'admin', 'spawn']),
+    /** The process that it is, when sluice has started it. */
+    child: z.strictObject({ name: z.string(), pid: whole, started: time }).nullable(),
     state: z.enum(['up', 'full', 'down', 'draining']),
     /** Why it is in this state, as the log said it; '' when it has been up from the start. */
     reason: z.string(),
@@ -123,6 +143,8 @@ export const upstreamView = z
     retries: whole,
     latency,
     origins: z.array(originView),
+    /** What starts origins of it. */
+    pools: z.array(poolView),
   })
   .meta({ id: 'Upstream' });
 
@@ -232,6 +254,7 @@ export type Status = z.output<typeof statusView>;
 export type ThreadView = z.output<typeof threadView>;
 export type ListenerView = z.output<typeof listenerView>;
 export type UpstreamView = z.output<typeof upstreamView>;
+export type PoolView = z.output<typeof poolView>;
 export type OriginView = z.output<typeof originView>;
 export type WaitingView = z.output<typeof waitingView>;
 export type RecordView = z.output<typeof recordView>;

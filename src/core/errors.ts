@@ -192,6 +192,13 @@ export const errors = {
     'never',
     'Every origin that could be asked has been, or the upstream has none.',
   ),
+  'children-stopped': row(
+    'sluice',
+    503,
+    'destination_unavailable',
+    'never',
+    'The processes that sluice starts for this upstream have crashed too often, so none is started any more. The log says why; `sluice restart` begins again.',
+  ),
   'backlog-full': row(
     'sluice',
     503,

@@ -74,6 +74,20 @@ export interface UpstreamFigures {
   /** Requests sent once more, by the error code that was the reason. */
   readonly retries: Readonly<Record<string, number>>;
   readonly origins: readonly OriginFigures[];
+  readonly pools: readonly PoolFigures[];
+}
+
+/** Processes that sluice starts itself. */
+export interface PoolFigures {
+  readonly name: string;
+  /** Too many have crashed: none is started. */
+  readonly stopped: boolean;
+  /** How many there are in each state. */
+  readonly children: Readonly<Record<string, number>>;
+  readonly starts: number;
+  readonly crashes: number;
+  /** How many were replaced, by the reason. */
+  readonly restarts: Readonly<Record<string, number>>;
 }
 
 export type OriginState = 'up' | 'full' | 'down' | 'draining';

@@ -5,6 +5,7 @@ import type {
   ListenerFigures,
   OriginFigures,
   OriginState,
+  PoolFigures,
   ProcessFigures,
   RouteFigures,
   ThreadFigures,
@@ -134,6 +135,40 @@ export const GROUPS: readonly Group[] = [
         'sluice_origin_first_byte_seconds',
         'From a connection that is ready to the head of the answer.',
         (one) => one.firstByte,
+      ),
+    ],
+  ),
+  group<PoolFigures>(
+    'Children',
+    'Processes that sluice starts itself, by their upstream and the name of their `spawn`. Each is an origin as well.',
+    ['upstream', 'pool'],
+    ({ upstreams }) =>
+      upstreams.flatMap(({ name, pools }) =>
+        pools.map((pool): readonly [readonly string[], PoolFigures] => [[name, pool.name], pool]),
+      ),
+    [
+      gauge(
+        'sluice_children',
+        'How many are in each state: starting, ready, draining, ending.',
+        ({ children }) => Object.entries(children),
+        'state',
+      ),
+      gauge(
+        'sluice_children_stopped',
+        '1 when too many in a row have crashed and none is started any more, else 0.',
+        (one) => (one.stopped ? 1 : 0),
+      ),
+      counter('sluice_child_starts_total', 'How many were started.', (one) => one.starts),
+      counter(
+        'sluice_child_crashes_total',
+        'How many ended without being asked to, or were never ready.',
+        (one) => one.crashes,
+      ),
+      counter(
+        'sluice_child_restarts_total',
+        'How many were replaced, by the reason: crash, requests, age, memory, operator, watch, config.',
+        ({ restarts }) => Object.entries(restarts),
+        'reason',
       ),
     ],
   ),

@@ -133,8 +133,8 @@ export class Forwarding implements Applicant, Carrier {
     return { id, method: request.method, host: request.authority, target: shownTarget(request.target), client: remote };
   }
 
-  expired(): void {
-    this.#giveUp('backlog-timeout', this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`);
+  expired(why: ErrorCode = 'backlog-timeout'): void {
+    this.#giveUp(why, this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`);
   }
 
   // ---- as a channel's user
@@ -371,6 +371,8 @@ export class Forwarding implements Applicant, Carrier {
     switch (this.#upstream.admit(this)) {
       case 'backlog-full':
         return this.#giveUp('backlog-full', '', Math.max(1, Math.ceil(queue.timeout / 1000)));
+      case 'children-stopped':
+        return this.#giveUp('children-stopped', '');
       case 'no-origin':
         return this.#giveUp(this.#lastError === '' ? 'no-origin' : this.#lastError, this.#lastDetail, 1);
       case 'waiting':

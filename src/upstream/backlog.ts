@@ -1,4 +1,5 @@
 import { Board, takeOne } from '../core/board.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 
 /** A request that waits for a slot; part of the attempt itself, so waiting allocates nothing. */
@@ -16,8 +17,8 @@ export interface Waiter {
   show(): Omit<Waiting, 'since' | 'deadline'>;
   /** It has excluded origins by trying them: when it cannot be served, the next in line may. */
   readonly picky: boolean;
-  /** Time is up. */
-  expired(): void;
+  /** Time is up, or there is nothing to wait for: then `why` says so. */
+  expired(why?: ErrorCode): void;
 }
 
 /** A request that waits, as operators see it. Clock times. */
@@ -105,14 +106,14 @@ export class Backlog {
   }
 
   /** Ends the waiting of all whose time is up. Deadlines need not be in order: each request brings its own. */
-  expire(now: number): void {
+  expire(now: number, why?: ErrorCode): void {
     const late: Waiter[] = [];
     for (let waiter = this.first; waiter !== null; waiter = waiter.nextWaiter)
       if (waiter.deadline <= now) late.push(waiter);
     for (const waiter of late) {
       if (!waiter.waiting) continue;
       this.remove(waiter);
-      waiter.expired();
+      waiter.expired(why);
     }
   }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cgiSchema } from '../codec/cgi/options.ts';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
+import { type SpawnInput, type SpawnOptions, spawnSchema } from '../spawn/children/options.ts';
 import { ejectSchema } from './ejection.ts';
 import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
@@ -15,6 +16,8 @@ export interface ConfiguredOrigin extends OriginOptions {
    * (`no`). Only where there is a name to resolve.
    */
   readonly resolve?: 'all' | 'one' | 'no';
+  /** Stands for processes that sluice starts itself. Their name is filled in, and `address` says no more than that. */
+  readonly spawn?: SpawnOptions;
 }
 
 /** Waiting for an origin. */
@@ -146,13 +149,16 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
   });
   const long = z
     .strictObject({
-      url: url.describe(
-        'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
-          'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
-      ),
+      url: url
+        .optional()
+        .describe(
+          'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
+            'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
+        ),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
       backup: z.boolean().default(false).describe('Asked only when no other origin is usable.'),
       maxConnections: withoutDefault(count(`${maxConnections} Default: the upstream's.`, 'off', { least: 1 })),
+      spawn: spawnSchema.optional().describe('Instead of `url`: processes that sluice starts itself, each an origin.'),
       resolve: z
         .enum(['all', 'one', 'no'])
         .optional()
@@ -161,7 +167,24 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
             'while it has it; or `no`: it is one origin, and each connect looks the name up. Default: all. Not for IP addresses and localhost.',
         ),
     })
-    .superRefine(({ url: text, resolve }, context) => {
+    .superRefine(({ url: text, resolve, spawn }, context) => {
+      if ((text === undefined) === (spawn === undefined)) {
+        const message = text === undefined ? 'expected "url" or "spawn"' : 'there is "spawn" already: one of the two';
+        context.addIssue({ code: 'custom', input: text, path: text === undefined ? [] : ['url'], message });
+        return;
+      }
+      if (spawn !== undefined) {
+        const { protocol } = spawn;
+        if (resolve !== undefined) {
+          const message = 'processes have no name to be resolved: leave `resolve` out';
+          context.addIssue({ code: 'custom', input: resolve, path: ['resolve'], message });
+        }
+        if (schemes.includes(protocol)) return;
+        const message = `unknown protocol: this release speaks ${schemes.join(', ')}`;
+        const params = { near: schemes };
+        context.addIssue({ code: 'custom', input: protocol, path: ['spawn', 'protocol'], message, params });
+        return;
+      }
       if (resolve === undefined) return;
       const address = parseOrigin(String(text), schemes);
       if (isOriginProblem(address)) return;
@@ -178,7 +201,14 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
       backup = false,
       maxConnections: most,
       resolve = 'all',
+      spawn,
     } = typeof given === 'object' ? given : { url: given };
+    if (spawn !== undefined) {
+      const { name = '', protocol } = spawn;
+      const address = { scheme: protocol, host: name, port: 0 };
+      const origin = { url: `spawn:${name}`, address, weight, backup, spawn };
+      return most === undefined ? origin : { ...origin, maxConnections: most };
+    }
     const address = parseOrigin(String(text), schemes);
     // Only reached with a checked URL.
     if (isOriginProblem(address)) return z.NEVER;
@@ -191,7 +221,8 @@ export type OriginInput =
   | string
   | number
   | {
-      readonly url: string | number;
+      readonly url?: string | number | undefined;
+      readonly spawn?: SpawnInput | undefined;
       readonly weight?: number | undefined;
       readonly backup?: boolean | undefined;
       readonly maxConnections?: number | string | undefined;
@@ -234,4 +265,8 @@ const shape = z.strictObject(upstreamShape);
 export type UpstreamOptions = Readonly<z.output<typeof shape>> & {
   /** At least one; `maxConnections` filled in. */
   readonly origins: readonly ConfiguredOrigin[];
+  /** In the config in force: what children are started with, by name. */
+  readonly spawn?: Readonly<Record<string, SpawnOptions>>;
+  /** In the config in force, where it has children: they `come` when they are needed, or too many of them have crashed. */
+  readonly children?: 'come' | 'stopped';
 };

@@ -50,6 +50,8 @@ export interface UpstreamOptions extends HealthOptions {
   readonly cgi: CgiOptions;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
+  /** Origins that sluice starts itself `come` when requests wait; `stopped`: none will. */
+  readonly children?: 'come' | 'stopped';
 }
 
 /** A request that wants an origin: what the balancer asks it, and what the backlog needs. */
@@ -63,7 +65,7 @@ export interface Applicant extends Ask, Waiter, LinkUser {
 }
 
 /** How a request for a slot ended: with one, in the backlog, or without hope. */
-export type Admission = 'assigned' | 'waiting' | 'backlog-full' | 'no-origin';
+export type Admission = 'assigned' | 'waiting' | 'backlog-full' | 'no-origin' | 'children-stopped';
 
 /** How often the backlog looks for requests whose time is up, in milliseconds. */
 const EXPIRY_STEP = 50;
@@ -146,6 +148,7 @@ export class Upstream {
       this.pool.drain(origin);
     }
     this.#adopt(origins);
+    if (options.children === 'stopped' && origins.length === 0) this.backlog.expire(Infinity, 'children-stopped');
     // There may be slots now that were not there before.
     this.wake();
     return gone;
@@ -166,7 +169,9 @@ export class Upstream {
         return 'assigned';
       }
     } else this.wake();
-    if (this.origins.every((origin) => !mayServe(origin, applicant))) return 'no-origin';
+    if (this.origins.every((origin) => !mayServe(origin, applicant)) && !this.#mayCome()) {
+      return this.options.children === 'stopped' && !applicant.picky ? 'children-stopped' : 'no-origin';
+    }
     if (!this.backlog.push(applicant)) return 'backlog-full';
     if (this.backlog.length === 1) this.#wheel.arm(this.#expiry, EXPIRY_STEP);
     // Whoever was let in above may have left a slot that nobody ahead can use.
@@ -210,6 +215,11 @@ export class Upstream {
     if (calls === 0) return;
     this.#reweigh();
     this.wake((calls & CALLS.pass) !== 0);
+  }
+
+  /** Nobody is there who could serve, but somebody will be: what waits brings it about. */
+  #mayCome(): boolean {
+    return this.options.children === 'come' && this.origins.every(({ state }) => state === 'draining');
   }
 
   #call(thread: number, why: (typeof CALLS)[keyof typeof CALLS]): void {

@@ -5,6 +5,7 @@ import type {
   Explanation,
   OriginView,
   PlanView,
+  PoolView,
   RecordView,
   Status,
   UpstreamView,
@@ -19,6 +20,7 @@ function originView(name: string, some: Partial<OriginView> = {}): OriginView {
     name,
     url: name.startsWith('unix:') ? name : `http://${name}`,
     source: 'config',
+    child: null,
     state: 'up',
     reason: '',
     since: START,
@@ -47,6 +49,17 @@ const PLAN: PlanView = {
     { action: 'remove', what: 'listener', name: 'inside', options: '', connections: 3 },
     { action: 'change', what: 'upstream', name: 'app', options: 'queue, timeouts', connections: 0 },
   ],
+};
+
+const POOL: PoolView = {
+  name: 'workers',
+  state: 'running',
+  reason: 'workers.1 (pid 4711) ended with code 1 after 3s',
+  wanted: 2,
+  children: { starting: 1, ready: 2, draining: 0, ending: 0 },
+  starts: 4,
+  crashes: 1,
+  restarts: { crash: 1 },
 };
 
 const RECORD: RecordView = {
@@ -164,6 +177,7 @@ export class FakeControl implements Control {
         retries: 3,
         latency: { p50: 1.5, p90: 12, p99: 250 },
         origins,
+        pools: name === 'app' ? [POOL] : [],
       })),
     );
   }
@@ -210,6 +224,14 @@ export class FakeControl implements Control {
     return this.#change(`remove ${upstream} ${origin} ${ttl} ${who}`, () => {
       const all = this.#pool(upstream);
       all.splice(this.#find(all, upstream, origin), 1);
+    });
+  }
+
+  restart(upstream: string, who: string): Promise<PoolView[]> {
+    return this.#change(`restart ${upstream} ${who}`, () => {
+      this.#pool(upstream);
+      if (upstream !== 'app') throw new ControlError('conflict', `${upstream} has nothing to restart`);
+      return [POOL];
     });
   }
 

@@ -59,6 +59,14 @@ export function figures(): Figures {
       queue: { length: 2, size: i === 0 ? 100 : Infinity, oldest: 0.25, waited: histogram(0, 0, 0, 0, 0) },
       retries: { 'connect-refused': 3, 'origin-closed': 1 },
       origins: [origin('127.0.0.1:3000', 'up'), origin('127.0.0.1:3001', 'down'), origin(HOSTILE, 'draining')],
+      pools: ['workers', HOSTILE].map((pool) => ({
+        name: pool,
+        stopped: i === 1,
+        children: { starting: 1, ready: 2 },
+        starts: 9,
+        crashes: 2,
+        restarts: { crash: 2, operator: 1 },
+      })),
     })),
     threads: [0, 1].map((id) => ({
       id,
