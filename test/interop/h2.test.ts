@@ -33,13 +33,21 @@ test('nghttpd: files, 404, trailers, 100 clients and its small limits', async (t
   const big = randomBytes(5 * 1_048_576);
   writeFileSync(join(files, 'big'), big);
   writeFileSync(join(files, 'small'), 'hello');
-  for (const own of [[], ['-m', '1'], ['-c', '0', '-b', '200', '--trailer', 'x-sum: 5'], ['-w', '10', '-W', '16', '--early-response']]) {
+  for (const own of [
+    [],
+    ['-m', '1'],
+    ['-c', '0', '-b', '200', '--trailer', 'x-sum: 5'],
+    ['-w', '10', '-W', '16', '--early-response'],
+  ]) {
     const at = await address();
     const server = start(t, program, ['--no-tls', '-a', at.host, '-d', files, ...own, String(at.port)]);
     await listening(at, server);
     const sluice = await startSluice(t, { upstreams: { app: { origins: `h2c://${at.host}:${at.port}` } } });
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(`${sluice.url}/small`)));
-    assert.deepEqual(answers.map(({ status, body }) => [status, body.toString()]), Array.from({ length: 100 }, () => [200, 'hello']));
+    assert.deepEqual(
+      answers.map(({ status, body }) => [status, body.toString()]),
+      Array.from({ length: 100 }, () => [200, 'hello']),
+    );
     assert.ok((await ask(`${sluice.url}/big`)).body.equals(big));
     assert.equal((await ask(`${sluice.url}/none`)).status, 404);
     assert.equal((await ask(`${sluice.url}/small`, 'HEAD')).status, 200);
@@ -102,7 +110,10 @@ test('WebSockets over extended CONNECT: text, binary, 4 MiB, ping, close', async
   assert.equal((await ask(`${sluice.url}/`)).body.toString(), 'hello');
   assert.equal(String((await echo(other, 'still here'))[0]), 'still here');
   const refused = new WebSocket(`ws://${sluice.host}:${sluice.port}/refused`);
-  const [, answer] = (await once(refused.on('error', () => {}), 'unexpected-response')) as [unknown, IncomingMessage];
+  const [, answer] = (await once(
+    refused.on('error', () => {}),
+    'unexpected-response',
+  )) as [unknown, IncomingMessage];
   assert.equal(answer.statusCode, 403);
   refused.terminate();
   other.terminate();
@@ -226,7 +237,8 @@ class Call {
 test('gRPC: unary, streams in either direction and in both at once, errors', async (t) => {
   const origin = await grpcServer(t);
   const sluice = await startSluice(t, { upstreams: { app: { origins: origin } } });
-  const call = (path: string, headers?: Record<string, string>): Call => new Call(t, `${sluice.url}/test.Words/${path}`, headers);
+  const call = (path: string, headers?: Record<string, string>): Call =>
+    new Call(t, `${sluice.url}/test.Words/${path}`, headers);
 
   const unary = call('Say', { 'X-Word': 'tree' });
   unary.say('hello');
@@ -275,6 +287,11 @@ test('gRPC: unary, streams in either direction and in both at once, errors', asy
       return (await one.whole()).messages[0];
     }),
   );
-  assert.equal(createHash('sha1').update(many.join()).digest('hex'), createHash('sha1').update(Array.from({ length: 50 }, (_, i) => `you said number ${i}`).join()).digest('hex'));
+  assert.equal(
+    createHash('sha1').update(many.join()).digest('hex'),
+    createHash('sha1')
+      .update(Array.from({ length: 50 }, (_, i) => `you said number ${i}`).join())
+      .digest('hex'),
+  );
   assert.deepEqual(sluice.failures(), []);
 });

@@ -14,6 +14,10 @@ server.on('stream', (stream, headers) => {
 });
 server.listen(Number(port), host);
 
+interface ServerSide extends WebSocket {
+  setSocket(...some: unknown[]): void;
+}
+
 /** A WebSocket over extended CONNECT (RFC 8441). */
 function echo(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   if (headers[':protocol'] !== 'websocket' || headers[':path'] === '/refused') {
@@ -21,9 +25,8 @@ function echo(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   }
   stream.respond({ ':status': 200 });
   // The package has no word for it yet; this is what its own server does after a handshake.
-  const socket = new WebSocket(null as never) as WebSocket & { setSocket(...some: unknown[]): void };
-  const options = { maxPayload: 64 * 1_048_576, allowSynchronousEvents: true, skipUTF8Validation: false };
-  (socket as unknown as { _isServer: boolean })._isServer = true;
+  const options = { autoPong: true, closeTimeout: 30_000, maxPayload: 64 * 1_048_576, allowSynchronousEvents: true };
+  const socket = new (WebSocket as unknown as new (...some: unknown[]) => ServerSide)(null, undefined, options);
   socket.setSocket(stream, Buffer.alloc(0), options);
   socket.on('message', (message: Buffer, binary: boolean) => {
     if (!binary && String(message) === 'close me') socket.close(4001, 'as you wish');
@@ -81,6 +84,9 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): 
       break;
     default:
   }
-  stream.respond({ ':status': 200, 'content-type': 'text/plain', 'content-length': text.length }, { endStream: headers[':method'] === 'HEAD' });
+  stream.respond(
+    { ':status': 200, 'content-type': 'text/plain', 'content-length': text.length },
+    { endStream: headers[':method'] === 'HEAD' },
+  );
   if (headers[':method'] !== 'HEAD') stream.end(text);
 }
