@@ -429,13 +429,13 @@ export class DataPlane {
   }
 
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const pool = new Pool(
+    const pool: Pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
       (out, origin) => {
         const kind = codecOf(origin.address.scheme);
-        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits);
+        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits, pool.shared.learned(origin));
       },
       (error) => this.report(error),
       this.#config.limits.window,

@@ -80,9 +80,20 @@ export interface CodecLimits {
   readonly fields: number;
 }
 
+/**
+ * What sessions have found out about an origin, for those of the same origin that come after them, or are there with them.
+ * It is forgotten when the origin has been down: what comes back may be another program.
+ */
+export interface Learned {
+  /** Exchanges that it takes on one connection. */
+  slots?: number;
+  /** It has been asked for them. */
+  asked?: boolean;
+}
+
 export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   Options,
-  [out: ByteSink, limits: CodecLimits],
+  [out: ByteSink, limits: CodecLimits, learned?: Learned],
   CodecSession
 > & {
   /** URL schemes of origins that speak it. */
@@ -95,7 +106,9 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
    * Exchanges share connections, as many at a time as each session has `slots`. Then `abort` is for the exchange alone; it
    * comes, too, when the answer has ended and the request has not. Errors of exchanges are told within `receive` and `eof`.
    */
-  readonly multiplexes?: boolean | ((options: z.output<Options>) => boolean);
+  readonly multiplexes?: boolean;
+  /** The same for protocols where it depends on the options. */
+  multiplexesWith?(options: z.output<Options>): boolean;
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

@@ -22,5 +22,5 @@ export function codecOf(scheme: string): CodecKind {
 
 /** Whether exchanges share connections, with these options of the protocol. */
 export function multiplexes(kind: CodecKind, options: Readonly<Record<string, unknown>>): boolean {
-  return typeof kind.multiplexes === 'function' ? kind.multiplexes(options) : kind.multiplexes === true;
+  return kind.multiplexes ?? kind.multiplexesWith?.(options) ?? false;
 }

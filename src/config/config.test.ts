@@ -66,7 +66,7 @@ test('the least config, with everything filled in', () => {
           most: 0.5,
         },
         cgi: { root: '', split: [], index: '', front: '', prefix: '', env: {} },
-        fastcgi: { keepConnection: false },
+        fastcgi: { keepConnection: false, multiplex: 'off' },
         ajp: { secret: '', packetSize: 8192 },
         h2: { streams: 100, window: 262_144 },
         uwsgi: { modifier1: 0, modifier2: 0 },

@@ -1,5 +1,7 @@
 import { connect, type NetConnectOpts } from 'node:net';
 import type { Origin } from '../core/origin.ts';
+import type { Timer } from '../core/wheel.ts';
+import type { Wire } from '../wire/wire.ts';
 import { Channel } from './channel.ts';
 import type { Link, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
@@ -23,11 +25,21 @@ export function dial(origin: Origin, pool: Pool, user: LinkUser): Link {
   return link;
 }
 
+/** What a connection is made for: a channel of either kind, until it is open. */
+interface Dialled {
+  readonly origin: Origin;
+  readonly pool: Pool;
+  readonly wire: Wire;
+  readonly timer: Timer;
+  /** @param alpn what a handshake has agreed on, where there was one */
+  opened(alpn?: string): void;
+}
+
 /**
  * Opens the connection. A name with addresses of both families is tried in turn, each with a head start
  * ("happy eyeballs", done by Node's resolver and connector). The users hear `connected` or `notConnected`, later.
  */
-function open(channel: Channel | SharedChannel): void {
+function open(channel: Dialled): void {
   const { pool } = channel;
   const { address } = channel.origin;
   const common = { onread: channel.wire.readInto(), allowHalfOpen: true, noDelay: true };

@@ -26,6 +26,7 @@ interface Stage {
   readonly where: Origin;
   readonly far: ScriptedOrigin;
   readonly sessions: LineSession[];
+  readonly channels: SharedChannel[];
   readonly defects: unknown[];
   /** As an upstream does: a place on a connection that is there, or a new one. */
   link(user: LinkUser, how?: { fresh?: boolean; warm?: boolean }): Link;
@@ -56,6 +57,12 @@ async function stage(t: TestContext, keepAlive: Partial<PoolOptions['keepAlive']
     assert.deepEqual([where.connections, where.meter[METER.idle]], [0, 0]);
   });
   const where = originAt(`127.0.0.1:${far.port}`);
+  const channels: SharedChannel[] = [];
+  const enter = pool.shared.entered.bind(pool.shared);
+  pool.shared.entered = (channel) => {
+    channels.push(channel);
+    enter(channel);
+  };
   const link: Stage['link'] = (user, { fresh = false, warm = false } = {}) =>
     pool.shared.join(where, user, fresh, warm, clock.now()) ?? dial(where, pool, user);
   return {
@@ -64,6 +71,7 @@ async function stage(t: TestContext, keepAlive: Partial<PoolOptions['keepAlive']
     where,
     far,
     sessions,
+    channels,
     defects,
     link,
     async carrying(count) {
@@ -495,6 +503,42 @@ describe('the end of a shared connection', () => {
     await eventually(() => users[1].events.length > 0, 'the failure');
     const failure = 'not connected: connect-refused ECONNREFUSED';
     assert.deepEqual([heard(users), where.connections], [[failure, failure], 0]);
+  });
+
+  test('a handshake that fails: all who wait hear why, whether it ends the connection or is judged', async (t) => {
+    const { far, pool, where } = await stage(t);
+    await far.refuse();
+    const why = { code: 'bad-answer', detail: 'no trust' } as const;
+    const waiting = (channel: SharedChannel): LinkListener[] =>
+      [new LinkListener(), new LinkListener()].map((user) => user.use(channel.join(user)));
+    const made = (): SharedChannel => {
+      const channel = new SharedChannel(where, pool, () => assert.fail('nobody goes elsewhere'));
+      channel.wire.attach(new Socket(), false);
+      return channel;
+    };
+    const judged = made();
+    const told = waiting(judged);
+    judged.refused(why);
+    const broken = made();
+    broken.explain = (error) => (error?.code === 'EPROTO' ? why : undefined);
+    told.push(...waiting(broken));
+    broken.ended();
+    broken.closed(Object.assign(new Error(), { code: 'EPROTO' }));
+    assert.deepEqual(heard(told), Array<string>(4).fill('not connected: bad-answer no trust'));
+    assert.equal(where.connections, 0);
+  });
+
+  test('an origin that turns us away after the handshake, having heard nothing: as if there had been no connection', async (t) => {
+    const { carrying, link, where, far, channels } = await stage(t);
+    const { users, peer } = await carrying(2);
+    channels[0].explain = () => ({ code: 'connect-refused', detail: 'no certificate' });
+    peer.reset();
+    await eventually(() => where.connections === 0, 'the end');
+    const refused = 'connected, not connected: connect-refused no certificate';
+    assert.deepEqual(heard(users), [refused, refused]);
+    const next = new LinkListener();
+    next.use(link(next));
+    await eventually(() => far.connections.length === 2, 'another connection');
   });
 
   test('removed, drained and closed', async (t) => {

@@ -16,6 +16,12 @@ import { Stream } from './stream.ts';
  */
 const MOST_QUEUED = 16 * 1024 * 1024;
 
+/** Why there is no connection: a row of `core/errors.ts`, and what to say beside it. */
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
 /**
  * A connection on which several exchanges travel at a time, as many as its session has `slots`. It owns the wire and tells
  * each `Stream` what concerns it: what a read has brought, that the peer takes more, that the connection is gone.
@@ -29,6 +35,10 @@ export class SharedChannel implements WireOwner {
   /** From the moment it is open. */
   session!: CodecSession;
   readonly born: number;
+  /** What ended the connection, where that takes more than the system's error to tell. */
+  explain: ((error: NodeJS.ErrnoException | null) => Refusal | undefined) | null = null;
+  /** How far connecting has come, for those who wait too long. */
+  progress = 'no connection in time';
   state: LinkState = 'connecting';
   /** Exchanges carried so far. */
   carried = 0;
@@ -109,8 +119,18 @@ export class SharedChannel implements WireOwner {
     for (const stream of waiting.slice(room)) if (stream.state === 'connecting') this.#replace(stream);
   }
 
+  /** Called by dial once there is a connection, but to somebody who is not asked anything. */
+  refused({ code, detail }: Refusal): void {
+    if (this.state !== 'connecting') return;
+    const streams = [...this.#streams];
+    this.close();
+    for (const stream of streams) this.#guard(() => stream.notConnected(code, detail));
+  }
+
   ended(): void {
-    if (this.state === 'idle' || this.state === 'connecting') return this.wire.destroy();
+    // In the middle of a handshake; that it failed is told by `closed`.
+    if (this.state === 'connecting') return;
+    if (this.state === 'idle') return this.wire.destroy();
     this.#receiving = true;
     try {
       this.session.eof();
@@ -155,9 +175,10 @@ export class SharedChannel implements WireOwner {
     const { state } = this;
     const streams = [...this.#streams];
     this.#end();
-    const detail = error === null ? 'closed' : (error.code ?? error.message);
+    const refusal = state === 'connecting' ? this.#whyNot(error) : this.reads === 0 ? this.explain?.(error) : undefined;
     for (const stream of streams) {
-      if (state === 'connecting') this.#guard(() => stream.notConnected(connectError(error), detail));
+      // Also when the origin turned us away after all, and has not looked at what it was sent meanwhile.
+      if (refusal !== undefined) this.#guard(() => stream.notConnected(refusal.code, refusal.detail));
       else this.#guard(() => stream.lost(error));
     }
   }
@@ -264,6 +285,11 @@ export class SharedChannel implements WireOwner {
     this.#guard(() => stream.replaced(this.#elsewhere));
   }
 
+  #whyNot(error: NodeJS.ErrnoException | null): Refusal {
+    const detail = error === null ? 'closed' : (error.code ?? error.message);
+    return this.explain?.(error) ?? { code: connectError(error), detail };
+  }
+
   /** One exchange's defect is not the others'. */
   #guard(call: () => void): void {
     try {
@@ -338,9 +364,6 @@ export class SharedChannel implements WireOwner {
 
   #late(): void {
     if (this.state !== 'connecting') return this.close();
-    const streams = [...this.#streams];
-    this.close();
-    const code: ErrorCode = 'connect-timeout';
-    for (const stream of streams) this.#guard(() => stream.notConnected(code, 'no connection in time'));
+    this.refused({ code: 'connect-timeout', detail: this.progress });
   }
 }

@@ -1,3 +1,4 @@
+import type { Learned } from '../codec/codec.ts';
 import type { Origin } from '../core/origin.ts';
 import type { LinkUser } from './link.ts';
 import { type Pool, restOf, WARM } from './pool.ts';
@@ -15,6 +16,7 @@ export class Sharing {
   readonly #pool: Pool;
   readonly #channels = new Map<Origin, SharedChannel[]>();
   readonly #expected = new WeakMap<Origin, number>();
+  readonly #learned = new WeakMap<Origin, Lesson>();
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -27,7 +29,8 @@ export class Sharing {
    */
   join(origin: Origin, user: LinkUser, fresh: boolean, warm: boolean, now: number): Stream | undefined {
     const channels = this.#channels.get(origin);
-    if (channels === undefined) return undefined;
+    // A reload may have put an end to the sharing while there are connections.
+    if (channels === undefined || !this.#pool.shares(origin)) return undefined;
     let best: SharedChannel | undefined;
     for (const channel of channels) {
       if (fresh && channel.state !== 'connecting') continue;
@@ -45,6 +48,15 @@ export class Sharing {
 
   expect(origin: Origin, slots: number): void {
     this.#expected.set(origin, slots);
+  }
+
+  /** What the sessions of an origin know of it. */
+  learned(origin: Origin): Learned {
+    const lesson = this.#learned.get(origin);
+    if (lesson !== undefined && lesson.since === origin.since) return lesson.learned;
+    const learned: Learned = {};
+    this.#learned.set(origin, { since: origin.since, learned });
+    return learned;
   }
 
   entered(channel: SharedChannel): void {
@@ -71,6 +83,12 @@ export class Sharing {
   drain(origin: Origin): void {
     for (const channel of [...(this.#channels.get(origin) ?? [])]) if (channel.state === 'idle') channel.close();
   }
+}
+
+interface Lesson {
+  /** When the origin was last seen to come back. */
+  readonly since: number;
+  readonly learned: Learned;
 }
 
 /** Open before connecting, and the one in use most. */

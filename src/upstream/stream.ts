@@ -236,6 +236,8 @@ export class Stream implements Link, AnswerSink {
     const user = this.#user;
     this.#user = null;
     this.state = 'closed';
+    this.#channel.pool.wheel.drop(this.#timer);
+    if (this.#wire !== null) this.#wire.lost(null);
     user?.notConnected(code, detail);
   }
 
