@@ -195,7 +195,7 @@ test('what was not asked for is thrown away, and the next request is its own', (
   sent.take();
   const heard = converse(session, requestOf('GET /next HTTP/1.1', 'Host: a'), [sendHeaders(204), endResponse()]);
   assert.equal(forwardedOf(packetsOf(sent.take())[0]).uri, '/next');
-  assert.deepEqual(heard.events, ['answer 204  (none)', 'end']);
+  assert.deepEqual(heard.events, ['answer 204 No Content (none)', 'end']);
 });
 
 test('a client that waits for 100 gets it, and the container hears nothing of it', () => {
