@@ -144,6 +144,8 @@ export class Stream implements Link, AnswerSink {
   detach(): WireLike {
     this.#disarm();
     this.#user = null;
+    // The request was over with its head; what a tunnel sends is another matter, and has an end of its own.
+    this.#requestEnded = false;
     this.#wire = new StreamWire(this);
     return this.#wire;
   }

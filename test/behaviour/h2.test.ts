@@ -409,3 +409,76 @@ test('a HEAD, an OPTIONS *, and a request without Host', async (t) => {
   const answer = await old.answer();
   assert.deepEqual([answer.body, answer.field('authority')], ['content', `127.0.0.1:${origin.port}`]);
 });
+
+const WEBSOCKET =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+
+test('a WebSocket: each side ends for itself, and a broken one is cut', async (t) => {
+  const origin = await h2Origin(t, { connect: 1 }, (one, { log, send }) => {
+    const path = log.requests.get(one.stream)?.fields.find(([name]) => name === ':path')?.[1];
+    if (begins(one))
+      send(headers(one.stream, { ':status': '200' }), data(one.stream, 'hello', path === '/origin-first'));
+    else if (one.type !== 'DATA' || path === '/origin-first') return;
+    else if (path === '/broken') send(rst(one.stream, INTERNAL));
+    else if (one.payload.length > 0) send(data(one.stream, `echo ${one.payload.latin1Slice()}`, false));
+    else if (path === '/client-first') send(data(one.stream, ' and bye', true));
+  });
+  const line = await start(t, origin.h2);
+  const open = async (path: string): Promise<Awaited<ReturnType<typeof line.connect>>> => {
+    const peer = await line.connect();
+    peer.send(get(path, WEBSOCKET));
+    const answer = await peer.until('\r\n\r\n');
+    assert.match(answer, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
+    assert.match(answer, /Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/);
+    assert.match(answer, /Upgrade: websocket\r\n/);
+    assert.equal(await peer.bytes(5), 'hello');
+    return peer;
+  };
+  const client = await open('/client-first');
+  client.send('one');
+  assert.equal(await client.bytes(8), 'echo one');
+  client.fin();
+  assert.equal(await client.end(), ' and bye');
+  assert.equal(client.ending, 'fin');
+
+  const server = await open('/origin-first');
+  assert.equal(await server.end(), '');
+  server.send('late');
+  server.fin();
+  await eventually(() => origin.conversations[0]?.log.requests.get(3)?.body === 'late', 'what came after the end');
+  await eventually(() => origin.conversations[0]?.log.requests.get(3)?.ended === true, 'its end');
+
+  const broken = await open('/broken');
+  broken.send('x');
+  await broken.end();
+  assert.equal(broken.ending, 'reset');
+  const logged = await line.logged(3);
+  assert.deepEqual(
+    logged.map(({ status }) => status),
+    [101, 101, 101],
+  );
+  assert.equal(origin.connections.length, 1);
+  await line.settled();
+});
+
+test('a WebSocket goes to an origin that takes them; where none does, the client is told', async (t) => {
+  const without = await h2Origin(t, {}, () => {});
+  const takes = await h2Origin(t, { connect: 1 }, (one, { send }) => {
+    if (begins(one)) send(headers(one.stream, { ':status': '200' }));
+  });
+  const line = await start(t, [without.h2, takes.h2]);
+  // Twice: the first one waits for SETTINGS, of the second it is known.
+  for (let i = 0; i < 2; i++) {
+    const peer = await line.connect();
+    peer.send(get('/', WEBSOCKET));
+    assert.equal((await peer.answer()).status, 101);
+  }
+  const alone = await start(t, without.h2);
+  const peer = await alone.connect();
+  peer.send(get('/', WEBSOCKET));
+  const answer = await peer.answer();
+  assert.deepEqual(
+    [answer.status, answer.field('proxy-status')],
+    [502, 'sluice; error=http_upgrade_failed; details="no-websocket"'],
+  );
+});
