@@ -35,7 +35,7 @@ async function status(where: string, token = TOKEN): Promise<number | string> {
 /** Where it said last that it listens. */
 function place({ said }: Running): string {
   return (
-    said.map((line) => /^info admin listening on (\S+)$/.exec(line)?.[1]).findLast((found) => found !== undefined) ?? ''
+    said.map((line) => /^info admin listening on (.+)$/.exec(line)?.[1]).findLast((found) => found !== undefined) ?? ''
   );
 }
 

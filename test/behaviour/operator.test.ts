@@ -204,8 +204,13 @@ for (const threads of [1, 2]) {
       await until(async () => (await viewOf(there, green)) === undefined, 'the addition to end');
       await until(async () => (await viewOf(there, red))?.override === null, 'the weight to end');
       assert.equal((await viewOf(there, red))?.weight, 1);
-      const ended = there.said.filter((line) => line.startsWith('info override-ended'));
-      assert.deepEqual(ended.toSorted(), [
+      const ended = (): string[] => there.said.filter((line) => line.startsWith('info override-ended'));
+      // It is said when all threads have gone over, which is later than operators see it.
+      await eventually(
+        () => ended().length >= 2,
+        () => there.said.join('\n'),
+      );
+      assert.deepEqual(ended().toSorted(), [
         `info override-ended change origin app ${red.address}: weight`,
         `info override-ended remove origin app ${green.address}`,
       ]);
