@@ -86,7 +86,7 @@ export class ProcessLauncher implements Launcher {
     const { pipe } = this.#keeper;
     const { listen, protocol } = options;
     const handed = listen === 'fd0' || listen === 'systemd';
-    const port = listen === 'port' ? await freePort(this.#ports) : undefined;
+    const port = listen === 'port' ? await freePort(this.#clock, this.#ports) : undefined;
     const path = port === undefined ? this.#folders.socket(order.name, account) : undefined;
     if (port !== undefined) this.#ports.add(port);
     const address: OriginAddress =

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
 
 /** Connections that may wait to be accepted by a child that got its socket from sluice. The system may allow fewer. */
 const WAITING = 4096;
@@ -85,16 +86,36 @@ function descriptorOf(server: Server): number {
   );
 }
 
+/**
+ * Ports for children: below those that systems give to whoever asks for any (from 32768 on Linux, 49152 elsewhere), and below those
+ * of Kubernetes' services. Between our looking and the child's listening hundreds of milliseconds go by, and a program that
+ * got the port meanwhile would be taken for the child.
+ */
+const LOWEST = 20_000;
+const HIGHEST = 29_999;
+
+/** How many ports are tried before none counts as free. */
+const TRIES = 200;
+
 /** A port of 127.0.0.1 that nobody listens on now and that is not among `taken`. */
-export async function freePort(taken: ReadonlySet<number>): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const server = createServer();
-    server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
-    await once(server, 'listening');
-    const address = server.address();
-    server.close();
-    await once(server, 'close');
-    if (typeof address === 'object' && address !== null && !taken.has(address.port)) return address.port;
+export async function freePort(clock: Clock, taken: ReadonlySet<number>): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = LOWEST + Math.floor(clock.random() * (HIGHEST - LOWEST + 1));
+    if (!taken.has(port) && (await isFree(port))) return port;
   }
-  throw new Error('no port of 127.0.0.1 is free');
+  throw new Error(`no port of 127.0.0.1 from ${LOWEST} to ${HIGHEST} is free`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  server.listen({ port, host: '127.0.0.1', exclusive: true });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
