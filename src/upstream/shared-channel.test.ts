@@ -230,7 +230,7 @@ describe('a connection that exchanges share', () => {
   test('nobody joins a connection once it is not to be shared any more', async (t) => {
     const { carrying, link, pool, where } = await stage(t);
     const { users } = await carrying(1);
-    (pool as { shares: () => boolean }).shares = () => false;
+    (pool as { shares: Pool['shares'] }).shares = () => false;
     const user = new LinkListener();
     assert.equal(pool.shared.join(where, user, false, false, 0), undefined);
     const own = link(user);
