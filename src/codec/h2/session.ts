@@ -12,7 +12,7 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { CONNECTION_WINDOW, Inflow } from './inflow.ts';
 import { Patience } from './patience.ts';
 import { PeerSettings } from './peer-settings.ts';
-import { listSize, websocketAccept } from './request-head.ts';
+import { exceeds, websocketAccept } from './request-head.ts';
 import { Sender } from './sender.ts';
 import { Stream } from './stream.ts';
 import { Streams } from './streams.ts';
@@ -82,7 +82,7 @@ export class Http2Session implements CodecSession, FrameSink {
 
   open(request: Request, target: RequestTarget, into: AnswerSink): number | ErrorCode {
     if (this.#broken || !this.reusable) return 'stream-refused';
-    if (this.#peer.head !== Infinity && listSize(request, target) > this.#peer.head) return 'head-too-large-for-origin';
+    if (exceeds(this.#peer.head, request, target)) return 'head-too-large-for-origin';
     const accept = websocketAccept(request);
     if (accept !== '' && this.#peer.known && !this.#peer.connect) return 'no-websocket';
     this.#begin();
