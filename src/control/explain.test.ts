@@ -241,7 +241,7 @@ test('timeouts and retry rules', () => {
     'origin.firstByte': 60_000,
     'origin.idle': 60_000,
   });
-  assert.match(app.retries.join('\n'), /origin-closed, answer-timeout.*1 more.*20 %/);
+  assert.match(app.retries.join('\n'), /origin-closed, stream-reset, answer-timeout.*1 more.*20 %/);
   assert.match(ask({ method: 'POST' }).retries.join('\n'), /POST is not repeated once it was sent/);
   assert.match(ask({ method: 'PUT', fields: [['Content-Length', '5']] }).retries.join('\n'), /at most 65536 bytes/);
   const old = ask({ url: 'http://old.example/' });
