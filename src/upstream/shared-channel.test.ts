@@ -213,6 +213,32 @@ describe('a connection that exchanges share', () => {
     assert.equal(await peer.until('\n'), 'pong\n');
   });
 
+  test('whoever comes in the middle of a read takes another connection', async (t) => {
+    const { carrying, link } = await stage(t);
+    const { users, peer } = await carrying(1);
+    const late = new LinkListener();
+    const { head } = users[0];
+    users[0].head = function (answer) {
+      head.call(users[0], answer);
+      late.use(link(late));
+    };
+    peer.send('1 head 200\n1 body b\n');
+    await eventually(() => late.events.includes('connected'), 'connected');
+    assert.deepEqual([users[0].content, peer.held], ['b', '']);
+  });
+
+  test('nobody joins a connection once it is not to be shared any more', async (t) => {
+    const { carrying, link, pool, where } = await stage(t);
+    const { users } = await carrying(1);
+    (pool as { shares: Pool['shares'] }).shares = () => false;
+    const user = new LinkListener();
+    assert.equal(pool.shared.join(where, user, false, false, 0), undefined);
+    const own = link(user);
+    assert.ok(own instanceof Channel);
+    own.close();
+    assert.equal(users[0].link?.state, 'open');
+  });
+
   test('a request that the protocol cannot tell leaves the connection to the others', async (t) => {
     const { link, far } = await stage(t);
     const [bad, good] = [new LinkListener('GET /refused'), new LinkListener()];
@@ -302,6 +328,44 @@ describe('back-pressure on a shared connection', () => {
     peer.resume();
     await eventually(() => users.every(({ events }) => events.includes('flushed')), 'flushed');
     assert.deepEqual(heard(users), ['connected, flushed', 'connected, flushed']);
+  });
+
+  test('a socket that is full, and a peer that takes nothing of one body: that one waits on', async (t) => {
+    const { link, far } = await stage(t);
+    const users = [new LinkListener('POST /', true), new LinkListener('POST /held', true)];
+    for (const user of users) user.use(link(user));
+    await eventually(() => users[1].events.length === 1, 'connected');
+    const [peer] = far.connections;
+    peer.pause();
+    const piece = 'x'.repeat(1_000_000);
+    while (users[0].send(piece));
+    assert.equal(users[1].send('y'), false);
+    peer.resume();
+    await eventually(() => users[0].events.includes('flushed'), 'flushed');
+    peer.send('ping\n');
+    await peer.until('pong\n');
+    assert.deepEqual(users[1].events, ['connected']);
+    peer.send('2 allow 1\n');
+    await eventually(() => users[1].events.includes('flushed'), 'the other one, too');
+  });
+
+  test('a peer that answers and closes while it is still sent to: the answer is heard', async (t) => {
+    const { link, far, where } = await stage(t);
+    const user = new LinkListener('POST /', true);
+    user.use(link(user));
+    await eventually(() => user.events.length === 1, 'connected');
+    user.send('x');
+    const [peer] = far.connections;
+    await peer.until('body x\n');
+    peer.send('1 head 413\n1 end\n');
+    // What refuses an upload resets who still sends: the next write fails before the answer is read.
+    peer.reset();
+    user.send('more');
+    const late = link(new LinkListener());
+    assert.equal(late.state, 'connecting', 'nobody new comes where nothing can be sent');
+    late.abandon();
+    await eventually(() => where.connections === 0, 'closed');
+    assert.deepEqual(user.events, ['connected', 'head 413', 'end']);
   });
 
   test('what the session answers by itself goes out', async (t) => {

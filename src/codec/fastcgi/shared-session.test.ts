@@ -176,11 +176,14 @@ describe('several requests on a connection', () => {
     const { session, open, receive, news } = stage();
     const [a, b] = [open(), open()];
     news();
-    receive(out(1, 'no head\n\n'), out(2, 'A: b\n\nfine'));
+    receive(out(1, 'no head\n\nand no body', 5), out(2, 'A: b\n\nfine'));
     assert.deepEqual([a.heard.error, b.heard.content], ['bad-answer', 'fine']);
     assert.deepEqual(kinds(news()), [`${TYPES.abort}:1`]);
     receive(out(1, 'more'), end(1), end(2));
-    assert.deepEqual([b.heard.ended, session.reusable, open().id], [true, true, 1]);
+    assert.deepEqual([b.heard.ended, session.reusable], [true, true]);
+    const next = open();
+    receive(out(1, 'A: b\n\nnext'), end(1));
+    assert.deepEqual([next.id, next.heard.content, next.heard.ended], [1, 'next', true]);
   });
 
   test('more than was stated is not waited for, and the id not used before its end', () => {
