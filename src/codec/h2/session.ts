@@ -1,8 +1,8 @@
-import { Answer, type AnswerSink, type ByteSink } from '../../core/answer.ts';
+import type { AnswerSink, ByteSink } from '../../core/answer.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
 import type { CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
-import { AnswerHead } from './answer-head.ts';
+import { Answers, type Refusal, refusal, resetRow } from './answers.ts';
 import * as codes from './codes.ts';
 import { FrameReader, type FrameSink, type Verdict } from './frame-reader.ts';
 import { frameFault } from './frame-rules.ts';
@@ -12,14 +12,11 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { CONNECTION_WINDOW, Inflow } from './inflow.ts';
 import { Patience } from './patience.ts';
 import { PeerSettings } from './peer-settings.ts';
-import { listSize, websocketAccept } from './request-head.ts';
+import { exceeds, websocketAccept } from './request-head.ts';
 import { Sender } from './sender.ts';
 import { Stream } from './stream.ts';
 import { Streams } from './streams.ts';
-import { switched } from './switched.ts';
 
-/** Interim answers one request may get; a peer that sends more only keeps us busy. */
-const MOST_INTERIM = 64;
 /** What our PINGs carry; only its being ours matters. */
 const ECHO = 'sluice!?';
 
@@ -32,9 +29,6 @@ export interface Http2Options {
 
 const NO_WEBSOCKET = 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS';
 
-/** One thread reads one head at a time, and whoever gets it copies what it wants to keep. */
-const scratch = new Answer();
-
 /** HTTP/2 towards an origin (RFC 9113): many exchanges at a time, each a stream. */
 export class Http2Session implements CodecSession, FrameSink {
   readonly idleLimit = -1;
@@ -46,7 +40,7 @@ export class Http2Session implements CodecSession, FrameSink {
   readonly #sender: Sender;
   readonly #reader: FrameReader;
   readonly #decoder = new HpackDecoder(codes.DEFAULT_TABLE);
-  readonly #head: AnswerHead;
+  readonly #answers: Answers;
   readonly #block: HeadBlock;
   readonly #patience = new Patience();
   readonly #streams: Streams;
@@ -76,7 +70,7 @@ export class Http2Session implements CodecSession, FrameSink {
     );
     this.#sender = new Sender(out, this.#peer, () => this.#patience.useful());
     this.#reader = new FrameReader(this);
-    this.#head = new AnswerHead(limits);
+    this.#answers = new Answers(limits);
     this.#block = new HeadBlock(limits);
   }
 
@@ -88,7 +82,7 @@ export class Http2Session implements CodecSession, FrameSink {
 
   open(request: Request, target: RequestTarget, into: AnswerSink): number | ErrorCode {
     if (this.#broken || !this.reusable) return 'stream-refused';
-    if (this.#peer.head !== Infinity && listSize(request, target) > this.#peer.head) return 'head-too-large-for-origin';
+    if (exceeds(this.#peer.head, request, target)) return 'head-too-large-for-origin';
     const accept = websocketAccept(request);
     if (accept !== '' && this.#peer.known && !this.#peer.connect) return 'no-websocket';
     this.#begin();
@@ -207,12 +201,8 @@ export class Http2Session implements CodecSession, FrameSink {
   piece(bytes: Buffer, start: number, end: number): void {
     const stream = this.#current;
     if (stream === null || stream.over) return;
-    const take = Math.min(stream.left, end - start);
-    stream.left -= take;
-    if (take > 0) stream.into.body(bytes, start, start + take);
-    if (take < end - start && !stream.over) {
-      this.#refuse(stream, 'bad-answer', stream.head ? 'a body for HEAD' : 'more body than its length');
-    }
+    const wrong = this.#answers.body(stream, bytes, start, end);
+    if (wrong !== undefined && !stream.over) this.#refuse(stream, wrong);
   }
 
   pieceEnd(): void {
@@ -268,8 +258,9 @@ export class Http2Session implements CodecSession, FrameSink {
     stream.credit -= length;
     stream.taken += length;
     this.#current = stream;
-    if (stream.credit < 0) this.#refuse(stream, 'bad-answer', 'more data than its window', codes.FLOW_CONTROL_ERROR);
-    else if (!stream.headed) this.#refuse(stream, 'bad-answer', 'data before the head');
+    if (stream.credit < 0)
+      this.#refuse(stream, refusal('bad-answer', 'more data than its window', codes.FLOW_CONTROL_ERROR));
+    else if (!stream.headed) this.#refuse(stream, refusal('bad-answer', 'data before the head'));
     return 'pieces';
   }
 
@@ -280,9 +271,7 @@ export class Http2Session implements CodecSession, FrameSink {
     if (!this.#block.complete) return;
     const { bytes, start, end, ends } = this.#block;
     const stream = this.#streams.get(this.#block.stream);
-    const trailers = stream?.headed === true;
-    this.#head.begin(trailers ? null : scratch);
-    const read = this.#decoder.read(bytes, start, end, this.#head);
+    const read = this.#decoder.read(bytes, start, end, this.#answers.begin(stream));
     this.#block.close();
     if (!read) return this.wrong(codes.COMPRESSION_ERROR, this.#decoder.detail);
     if (stream === undefined || stream.gotEnd) {
@@ -290,41 +279,15 @@ export class Http2Session implements CodecSession, FrameSink {
       return;
     }
     this.#patience.useful();
-    if (trailers) this.#trailers(stream, ends);
-    else this.#answer(stream, ends);
+    if (stream.headed) return this.#trailed(stream, this.#answers.trailers(ends));
+    const wrong = this.#answers.headed(stream, ends);
+    if (wrong !== undefined) this.#refuse(stream, wrong);
+    else if (ends && !stream.over) this.#complete(stream, '');
   }
 
-  #answer(stream: Stream, ends: boolean): void {
-    const head = this.#head;
-    if (!head.finish(stream.head, ends)) {
-      return this.#refuse(stream, head.tooLarge ? 'answer-head-too-large' : 'bad-answer', head.fault);
-    }
-    if (scratch.status < 200) {
-      if (++stream.interims > MOST_INTERIM) {
-        return this.#refuse(stream, 'bad-answer', `more than ${MOST_INTERIM} interim answers`);
-      }
-      return stream.into.interim(scratch);
-    }
-    stream.headed = true;
-    if (stream.accept !== '' && scratch.status < 300) {
-      stream.tunnel = true;
-      stream.left = Infinity;
-      switched(scratch, stream.accept);
-    } else {
-      const { framing, length } = scratch;
-      stream.left = framing === 'none' ? 0 : framing === 'length' ? length : Infinity;
-    }
-    stream.into.head(scratch);
-    if (ends && !stream.over) this.#complete(stream, '');
-  }
-
-  #trailers(stream: Stream, ends: boolean): void {
-    const { fault, tooLarge, trailers } = this.#head;
-    // RFC 9113 §8.1.
-    if (!ends) return this.#refuse(stream, 'bad-answer', 'a second head');
-    if (fault !== '')
-      return this.#refuse(stream, tooLarge ? 'answer-head-too-large' : 'bad-answer', `trailers: ${fault}`);
-    this.#complete(stream, trailers);
+  #trailed(stream: Stream, trailers: string | Refusal): void {
+    if (typeof trailers === 'string') this.#complete(stream, trailers);
+    else this.#refuse(stream, trailers);
   }
 
   #reseted(code: number): void {
@@ -337,10 +300,7 @@ export class Http2Session implements CodecSession, FrameSink {
     this.#sendWaiting();
     // Of a WebSocket whose end has come, the other direction is cut.
     if (stream.gotEnd) return;
-    const name = `RST_STREAM ${codes.errorName(code)}`;
-    if (stream.headed) stream.into.fail('answer-incomplete', name);
-    else if (code === codes.REFUSED_STREAM) stream.into.fail('stream-refused', name);
-    else stream.into.fail(code === codes.HTTP_1_1_REQUIRED ? 'version-refused' : 'stream-reset', name);
+    stream.into.fail(resetRow(stream, code), `RST_STREAM ${codes.errorName(code)}`);
   }
 
   #windowUpdate(increment: number): void {
@@ -353,9 +313,9 @@ export class Http2Session implements CodecSession, FrameSink {
     const stream = this.#streams.get(this.#id);
     if (stream === undefined) return;
     stream.window += increment;
-    if (increment === 0) this.#refuse(stream, 'bad-answer', 'WINDOW_UPDATE of 0');
+    if (increment === 0) this.#refuse(stream, refusal('bad-answer', 'WINDOW_UPDATE of 0'));
     else if (stream.window > codes.MOST_WINDOW) {
-      this.#refuse(stream, 'bad-answer', 'a window beyond 2^31 - 1', codes.FLOW_CONTROL_ERROR);
+      this.#refuse(stream, refusal('bad-answer', 'a window beyond 2^31 - 1', codes.FLOW_CONTROL_ERROR));
     } else this.#pump(stream);
   }
 
@@ -431,9 +391,8 @@ export class Http2Session implements CodecSession, FrameSink {
 
   /** The answer is complete. */
   #complete(stream: Stream, trailers: string): void {
-    if (stream.left > 0 && stream.left !== Infinity) {
-      return this.#refuse(stream, 'answer-incomplete', `${stream.left} bytes less than content-length`);
-    }
+    const wrong = this.#answers.ended(stream);
+    if (wrong !== undefined) return this.#refuse(stream, wrong);
     stream.gotEnd = true;
     // A WebSocket's other direction goes on. The rest of a request that is answered goes nowhere (RFC 9113 §8.1).
     if (stream.sentEnd) this.#close(stream);
@@ -446,7 +405,7 @@ export class Http2Session implements CodecSession, FrameSink {
   }
 
   /** The answer is not one, and only this stream has to do with it (RFC 9113 §5.4.2). */
-  #refuse(stream: Stream, row: ErrorCode, detail: string, code: number = codes.PROTOCOL_ERROR): void {
+  #refuse(stream: Stream, { row, detail, code }: Refusal): void {
     this.#reset(stream, code);
     stream.into.fail(row, detail);
   }
