@@ -21,7 +21,7 @@ import { nodeOrigin, type OriginProcess } from './origins.ts';
 import { address, folder, full, run, until, type Ran } from './stage.ts';
 
 const SOCKETS = 50;
-const DOWNLOADS = 10;
+const DOWNLOADS = 16;
 const RELOADS = full ? 200 : 14;
 /**
  * How much more may be held at the end than after the warm-up. What is reachable after a collection tells of leaks; resident
@@ -77,7 +77,7 @@ class Chatter {
       this.socket.once('message', (message: Buffer) => resolve(message.toString())),
     );
     this.socket.send(text);
-    return Promise.race([back.then((got) => got === text), sleep(20_000, false)]);
+    return Promise.race([back.then((got) => got === text), sleep(20_000, false, { ref: false })]);
   }
 }
 
