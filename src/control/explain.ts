@@ -216,7 +216,9 @@ function lastHop({ method, fields }: Request): boolean {
 /** The config's origins, or those that the process has, which an operator or a resolver may have changed. */
 function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undefined): KnownOrigin[] {
   if (live === undefined)
-    return upstream.origins.map((options) => ({ origin: new Origin(options), reason: '', child: null }));
+    return upstream.origins.map((options) => {
+      return { origin: new Origin(options), reason: '', child: options.spawn?.name ?? null };
+    });
   return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null }) => {
     const origin = new Origin({ url: name, address, weight, backup });
     origin.inFlight = inFlight;
