@@ -6,6 +6,7 @@ import { Board } from './core/board.ts';
 import type { Clock } from './core/clock.ts';
 import { METER } from './core/meter.ts';
 import { originName, type OriginOptions } from './core/origin.ts';
+import { showDuration } from './core/units.ts';
 import type { Messages } from './observe/messages.ts';
 import type { SharedState } from './shared-state.ts';
 import type { Child, ChildState } from './spawn/children/child.ts';
@@ -22,6 +23,9 @@ const LOOK = 50;
 
 /** Milliseconds between two looks at how much memory they have. */
 const WEIGH = 5000;
+
+/** Milliseconds that the first children may take when the process that is to be replaced waits for them. */
+const BEGINNING = 60_000;
 
 /** Milliseconds after which what could not be put in force is tried again. */
 const AGAIN = 1000;
@@ -53,6 +57,8 @@ export class Children {
   /** Of what is no longer in the config, until nothing is left. */
   readonly #leaving = new Set<Place>();
   readonly #boards = new WeakMap<Child, Board>();
+  /** The children that are origins in force, by upstream and origin: also one that has just ended. */
+  #inForce: ReadonlyMap<string, Child> = new Map();
   #rounds: (() => void)[] = [];
   #gathering = false;
   #closed = false;
@@ -90,9 +96,31 @@ export class Children {
       }
     }
     for (const [key, place] of this.#places) if (!wanted.has(key)) this.#retire(key, place);
-    for (const place of this.#all()) this.#applied(place, expanded);
+    const inForce = new Map<string, Child>();
+    for (const place of this.#all()) this.#applied(place, expanded, inForce);
+    this.#inForce = inForce;
     this.#turnRounds();
     this.#look();
+  }
+
+  /**
+   * Starts the children of this config, and resolves when as many as are always to be there are ready. Rejects when some
+   * cannot live, or it takes too long.
+   */
+  async began(given: Config, expanded: Config): Promise<void> {
+    const { clock } = this.#parts;
+    this.update(given, expanded);
+    const until = clock.now() + BEGINNING;
+    for (const { upstream, pool } of this.#places.values()) {
+      while (!this.#closed && pool.members.length < pool.options.instances.min) {
+        const late = clock.now() > until;
+        if (pool.stopped || late) {
+          const why = pool.stopped ? `do not live: ${pool.why}` : `are not ready after ${showDuration(BEGINNING)}`;
+          throw new Error(`the processes of ${upstream} ${why}`);
+        }
+        await new Promise<void>((next) => clock.after(LOOK, next));
+      }
+    }
   }
 
   /** Replaces the children of an upstream one by one; false when it has none. */
@@ -104,9 +132,7 @@ export class Children {
 
   /** The child that is this origin; `undefined`: it is another kind of origin. */
   childOf(upstream: string, origin: string): Child | undefined {
-    return this.#of(upstream)
-      .flatMap(({ pool }) => pool.members)
-      .find(({ address }) => address !== null && originName(address) === origin);
+    return this.#inForce.get(`${upstream} ${origin}`);
   }
 
   /** The pools of an upstream, to be shown. */
@@ -212,12 +238,14 @@ export class Children {
   }
 
   /** Takes note of who is asked now, and whom nobody asks any more. */
-  #applied({ upstream, pool }: Place, { upstreams }: Config): void {
+  #applied({ upstream, pool }: Place, { upstreams }: Config, inForce: Map<string, Child>): void {
     const { shared } = this.#parts;
     const there = new Set(upstreams[upstream]?.origins.map(({ address }) => originName(address)));
     for (const child of pool.children) {
       if (child.address === null) continue;
-      const isThere = there.has(originName(child.address));
+      const name = originName(child.address);
+      const isThere = there.has(name);
+      if (isThere) inForce.set(`${upstream} ${name}`, child);
       if (isThere && !this.#boards.has(child)) {
         this.#boards.set(child, new Board(shared.boards.get(boardKeys.originOf(upstream, { address: child.address }))));
       }

@@ -235,6 +235,7 @@ export class Operator implements Control {
         weight: this.#sluice.weightOf(upstream, origin),
         backup: origin.backup,
         reason: this.#sluice.reason(upstream, origin.name)?.why ?? '',
+        child: this.#sluice.children.childOf(upstream, origin.name)?.shown,
       }));
     return Promise.resolve(explain(this.#sluice.config, { method, url, fields, client }, this.#clock, live));
   }

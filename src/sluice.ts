@@ -307,6 +307,8 @@ export class Sluice {
       this.shared.use(this.#config, boards);
       return (this.#plane = this.#makePlane());
     });
+    // Whoever is to be replaced serves until these can.
+    if (this.#standing.takeover === true) await this.children.began(this.#given, this.#config);
     this.#bound = await plane.open([]);
     this.#refuseWhenClosing();
     await this.#administration.open(this.#config.admin, this.#standing.takeover === true);

@@ -98,7 +98,7 @@ function outcome(made: Explanation): string[] {
         '',
         ...table(
           [
-            { title: '  ORIGIN', text: ({ name }) => `${name === pick ? '> ' : '  '}${name}` },
+            { title: '  ORIGIN', text: ({ name, child }) => `${name === pick ? '> ' : '  '}${child ?? name}` },
             { title: 'STATE', text: ({ state }) => state },
             { title: 'WEIGHT', right: true, text: ({ weight }) => String(weight) },
             { title: 'IN FLIGHT', right: true, text: ({ inFlight }) => String(inFlight) },

@@ -7,6 +7,15 @@ import { findBalancer } from '../balance/index.ts';
 import { keyOf } from '../upstream/key.ts';
 import type { Explanation } from './views.ts';
 
+/** An origin, and what is known of it beside. */
+export interface KnownOrigin {
+  readonly origin: Origin;
+  /** Why it is in its state; '' when there is nothing to say. */
+  readonly reason: string;
+  /** The process that it is. */
+  readonly child: string | null;
+}
+
 /** A balancer's choice, and what it had to choose from. */
 interface Chosen {
   readonly key: string;
@@ -24,15 +33,15 @@ const WHY: Readonly<Record<OriginState, string>> = {
 
 /** Asks the upstream's own policy, the way the line does: the backups only when nobody else is usable. */
 export function choose(
-  { balance, queue }: UpstreamConfig,
-  there: readonly (readonly [Origin, reason: string])[],
+  { balance, queue, children }: UpstreamConfig,
+  there: readonly KnownOrigin[],
   { request, remote }: Exchange,
   clock: Clock,
 ): Chosen {
   const kind = findBalancer(balance.name);
   if (kind === undefined) throw new Error(`no balancer is called ${balance.name}`);
   const balancer = kind.create(balance.options, clock);
-  const all = there.map(([origin]) => origin);
+  const all = there.map((one) => one.origin);
   balancer.update(all);
   const key = keyOf(balancer.key, request, remote);
   const mayBe = (backups: boolean) => (origin: Origin) => origin.state === 'up' && (backups || !origin.backup);
@@ -41,8 +50,9 @@ export function choose(
   const origin = primary ?? balancer.pick(ask(true)) ?? null;
   const backups = primary === undefined;
   const usable = all.filter(mayBe(backups));
-  const origins = there.map(([one, reason]) => ({
+  const origins = there.map(({ origin: one, reason, child }) => ({
     name: one.name,
+    child,
     weight: one.weight,
     state: one.state,
     inFlight: one.inFlight,
@@ -57,7 +67,7 @@ export function choose(
   return { key, origins, origin, because: reason() };
 
   function reason(): string {
-    if (origin === null) return nobody(all, queue.size);
+    if (origin === null) return nobody(all, queue.size, children);
     const backup = origin.backup ? ', a backup, because no other is' : '';
     if (usable.length === 1) return `it is the only usable one${backup}`;
     // Those without a share count only when nobody has one.
@@ -66,8 +76,11 @@ export function choose(
   }
 }
 
-function nobody(all: readonly Origin[], size: number): string {
-  if (all.every(({ state }) => state === 'draining'))
-    return 'there is no origin that could ever take it: 503 no-origin';
+function nobody(all: readonly Origin[], size: number, children: UpstreamConfig['children']): string {
+  const none = all.every(({ state }) => state === 'draining');
+  if (none && children === 'come')
+    return `no process is ready: it waits in the queue (of at most ${size}) until one is`;
+  if (none && children === 'stopped') return 'its processes have crashed too often: 503 children-stopped';
+  if (none) return 'there is no origin that could ever take it: 503 no-origin';
   return `nobody is usable now: it waits in the queue (of at most ${size}) until one is, and is answered 504 when that takes too long`;
 }

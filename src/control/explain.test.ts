@@ -284,3 +284,20 @@ test('origins that are told in the names of CGI: script and variables instead of
   assert.deepEqual([none.action, none.status, none.error, none.upstream], ['refuse', 404, 'no-script', 'php']);
   assert.deepEqual(ask({}).variables, []);
 });
+
+test('an upstream whose processes are not there yet, or have crashed', () => {
+  const site = (children: 'come' | 'stopped'): Config => {
+    const given = config({ upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
+    return { ...given, upstreams: { app: { ...given.upstreams['app'], origins: [], children } } };
+  };
+  const because = (children: 'come' | 'stopped'): string | null =>
+    explain(site(children), { method: 'GET', url: '/', fields: [] }, manualClock()).because;
+  assert.match(because('come') ?? '', /^no process is ready: it waits in the queue/);
+  assert.match(because('stopped') ?? '', /503 children-stopped$/);
+  // Without a running process they are taken for ready.
+  const made = ask({}, undefined, { upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
+  assert.deepEqual(
+    made.origins.map(({ child, usable }) => [child, usable]),
+    [['app', true]],
+  );
+});

@@ -12,7 +12,7 @@ import { Http1Session } from '../codec/http1/session.ts';
 import { passes } from '../rewrite/index.ts';
 import { remoteOf } from '../rewrite/remote.ts';
 import { compile, type RouteAction } from '../route/table.ts';
-import { choose } from './choice.ts';
+import { choose, type KnownOrigin } from './choice.ts';
 import { retryRules } from './retry-rules.ts';
 import { told } from './told.ts';
 import type { Explanation } from './views.ts';
@@ -38,6 +38,8 @@ export interface LiveOrigin {
   readonly backup: boolean;
   /** Why it is in this state, as the log said it; '' when there is nothing to say. */
   readonly reason: string;
+  /** The process that it is, with its pid, when sluice has started it. */
+  readonly child?: string | undefined;
 }
 
 /** The origins of an upstream as they are now; `undefined`: as the config has them. */
@@ -221,14 +223,17 @@ function lastHop({ method, fields }: Request): boolean {
 }
 
 /** The config's origins, or those that the process has, which an operator or a resolver may have changed. */
-function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undefined): [Origin, reason: string][] {
-  if (live === undefined) return upstream.origins.map((options) => [new Origin(options), '']);
-  return live.map(({ name, address, state, inFlight, weight, backup, reason }) => {
+function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undefined): KnownOrigin[] {
+  if (live === undefined)
+    return upstream.origins.map((options) => {
+      return { origin: new Origin(options), reason: '', child: options.spawn?.name ?? null };
+    });
+  return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null }) => {
     const origin = new Origin({ url: name, address, weight, backup });
     origin.inFlight = inFlight;
     if (state === 'full') origin.resize(inFlight);
     else origin.state = state;
-    return [origin, reason];
+    return { origin, reason, child };
   });
 }
 

@@ -235,6 +235,8 @@ export const explanationView = z
     origins: z.array(
       z.strictObject({
         name: z.string(),
+        /** The process that it is, with its pid, when sluice has started it. */
+        child: z.string().nullable(),
         weight: z.number(),
         state: z.enum(['up', 'full', 'down', 'draining']),
         inFlight: whole,

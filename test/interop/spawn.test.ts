@@ -178,7 +178,7 @@ test('php-cgi, the socket as standard input, one request at a time and as many p
   const url = `${sluice.url}/app.php`;
   const body = randomFillSync(Buffer.alloc(10 * 1_048_576));
   for (const framing of [{ 'Content-Length': String(body.length) }, { 'Transfer-Encoding': 'chunked' }]) {
-    const got = await ask(`${url}?do=echo`, 'POST', body, framing as Record<string, string>);
+    const got = await ask(`${url}?do=echo`, 'POST', body, framing);
     assert.equal(got.status, 200);
     assert.ok(got.body.equals(body));
   }

@@ -104,8 +104,16 @@ const EXPLANATION: Explanation = {
   balance: 'random-two',
   key: '',
   origins: [
-    { name: '127.0.0.1:3000', weight: 1, state: 'up', inFlight: 2, usable: true, why: '' },
-    { name: 'unix:/run/app.sock', weight: 2, state: 'down', inFlight: 0, usable: false, why: 'it is down' },
+    { name: '127.0.0.1:3000', child: null, weight: 1, state: 'up', inFlight: 2, usable: true, why: '' },
+    {
+      name: 'unix:/run/app.sock',
+      child: 'app.1 (pid 4711)',
+      weight: 2,
+      state: 'down',
+      inFlight: 0,
+      usable: false,
+      why: 'it is down',
+    },
   ],
   pick: '127.0.0.1:3000',
   because: 'it is the only usable one',

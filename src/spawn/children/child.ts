@@ -258,7 +258,9 @@ export class Child {
   #after(what: Waits, ms: number, run: () => void): void {
     if (this.#state === 'ended') return;
     this.#timers.get(what)?.();
-    this.#timers.set(what, this.#nursery.clock.after(ms, run, 'idle'));
+    // A program that has nothing else to do waits for the end of what it has started.
+    const idle = what === 'kill' || what === 'group' ? undefined : 'idle';
+    this.#timers.set(what, this.#nursery.clock.after(ms, run, idle));
   }
 
   #clear(): void {

@@ -24,4 +24,4 @@ createServer((request, response) => {
     default:
       send(process.env.NAME ?? 'hello');
   }
-}).listen(process.env.PORT, '127.0.0.1', () => console.log('listening'));
+}).listen(process.env.PORT, '127.0.0.1', () => process.stdout.write('listening\n'));
