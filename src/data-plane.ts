@@ -134,6 +134,7 @@ export class DataPlane {
         [...origins.map(({ address }) => address.scheme), ...this.#coming(name)].some(
           (scheme) => codecOf(scheme).needsLength === true,
         ),
+      asked: (exchange) => this.#meters.asked(exchange),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };

@@ -73,6 +73,7 @@ export function explain(
     rewrites: [],
     variables: [],
     upstream: null,
+    authorize: null,
     balance: null,
     key: null,
     origins: [],
@@ -143,6 +144,7 @@ function act(
   return {
     ...made,
     action: 'upstream',
+    authorize: action.authorize?.by ?? null,
     rewrites: variables === undefined ? differences(before, sent(exchange, upstream, choice.origin)) : [],
     variables: variables ?? [],
     upstream: action.upstream,

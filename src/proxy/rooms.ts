@@ -20,6 +20,8 @@ export interface Rooms {
   defect(error: unknown): void;
   /** Chunked bodies are gathered before they are sent there: its origins want to know their length. */
   gathers(upstream: Upstream): boolean;
+  /** An origin has answered within a request that goes on: counts it for its upstream. */
+  asked(exchange: Exchange): void;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;
 }

@@ -11,6 +11,7 @@ export const STDOUT = 6;
 export const STDERR = 7;
 
 const RESPONDER = 1;
+const AUTHORIZER = 2;
 const KEEP_CONN = 1;
 
 /** §5.5, `protocolStatus` of END_REQUEST. */
@@ -35,8 +36,8 @@ export function header(type: number, length: number, id: number): string {
 
 /** The records of one request that are always the same. */
 export interface Frames {
-  /** `begin[keep]`. */
-  readonly begin: readonly [once: string, keep: string];
+  /** `begin[keep]` of a responder, `begin[keep + 2]` of an authorizer. */
+  readonly begin: readonly string[];
   readonly abort: string;
   readonly noMoreParams: string;
   readonly noMoreStdin: string;
@@ -46,10 +47,10 @@ const frames: (Frames | undefined)[] = [];
 
 /** Made once for each id: whoever numbers requests uses low ones again and again. */
 export function framesOf(id: number): Frames {
-  const begin = (flags: number): string =>
-    header(BEGIN_REQUEST, 8, id) + String.fromCharCode(0, RESPONDER, flags, 0, 0, 0, 0, 0);
+  const begin = (role: number, flags: number): string =>
+    header(BEGIN_REQUEST, 8, id) + String.fromCharCode(0, role, flags, 0, 0, 0, 0, 0);
   return (frames[id] ??= {
-    begin: [begin(0), begin(KEEP_CONN)],
+    begin: [RESPONDER, AUTHORIZER].flatMap((role) => [begin(role, 0), begin(role, KEEP_CONN)]),
     abort: header(ABORT_REQUEST, 0, id),
     noMoreParams: header(PARAMS, 0, id),
     noMoreStdin: header(STDIN, 0, id),

@@ -73,7 +73,7 @@ export class FastCgiSession implements CodecSession {
     if (typeof script === 'string') return script;
     this.#into = into;
     this.#state = 'head';
-    this.#head.reset();
+    this.#head.reset(target.cgi.localRedirect);
     this.#headRequest = request.method === 'HEAD';
     this.#complaints = null;
     this.#surplus = 0;
@@ -83,7 +83,9 @@ export class FastCgiSession implements CodecSession {
     environment(request, target, from, script, tell);
     const { begin, noMoreStdin } = this.#frames;
     const stdin = request.framing === 'none' ? noMoreStdin : '';
-    this.#out.text(begin[this.#keep ? 1 : 0] + records.params(pairs, this.#id) + stdin);
+    this.#out.text(
+      begin[(this.#keep ? 1 : 0) + (from.authorizes === true ? 2 : 0)] + records.params(pairs, this.#id) + stdin,
+    );
     pairs = '';
     return 0;
   }
