@@ -1,7 +1,7 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecOf } from './codec/index.ts';
+import { codecOf, offerOf } from './codec/index.ts';
 import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
@@ -439,6 +439,7 @@ export class DataPlane {
       },
       (error) => this.report(error),
       this.#config.limits.window,
+      ({ scheme }) => offerOf(scheme),
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);

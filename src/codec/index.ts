@@ -18,3 +18,10 @@ const byScheme: ReadonlyMap<string, CodecKind> = new Map(
 export function codecOf(scheme: string): CodecKind {
   return byScheme.get(scheme) as CodecKind;
 }
+
+/** What an origin of this scheme is offered by ALPN when a connection over TLS begins; `null`: it speaks in clear text. */
+export function offerOf(scheme: string): { readonly names: readonly string[]; readonly required: boolean } | null {
+  const { secure = [], alpn, needsAlpn = false } = codecOf(scheme);
+  if (!secure.includes(scheme)) return null;
+  return { names: alpn === undefined ? [] : [alpn], required: needsAlpn };
+}

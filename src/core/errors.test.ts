@@ -39,7 +39,7 @@ describe('errors', () => {
   test('only what an origin failed at is asked again; always, only if nothing was done', () => {
     for (const [code, { side, retry }] of rows) {
       if (retry !== 'never') assert.ok(side === 'origin' || code === 'origin-removed', code);
-      assert.equal(retry === 'always', /^(?:connect-|name-|origin-overloaded)/.test(code), code);
+      assert.equal(retry === 'always', /^(?:connect-|name-|tls-|origin-overloaded)/.test(code), code);
     }
   });
 

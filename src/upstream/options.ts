@@ -3,6 +3,7 @@ import { cgiSchema } from '../codec/cgi/options.ts';
 import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { ejectSchema } from './ejection.ts';
+import { tlsSchema } from './tls/options.ts';
 import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
 export { ejectSchema } from './ejection.ts';
@@ -142,7 +143,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
   const long = z
     .strictObject({
       url: url.describe(
-        'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
+        'Where it listens: `http://HOST:PORT`, `https://HOST`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
           'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
       ),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
@@ -212,6 +213,7 @@ export const upstreamShape = {
   retries: retriesSchema.prefault({}).describe('Asking again after a failure.'),
   timeouts: originTimeoutsSchema.prefault({}).describe('How long an origin may take.'),
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
+  tls: tlsSchema.prefault({}).describe('Origins over TLS (`https://`): whose certificates are good, and who we are.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
   spool: spoolSchema

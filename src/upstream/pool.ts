@@ -1,11 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ByteSink } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import type { Origin, OriginAddress } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { CodecSession } from '../codec/codec.ts';
 import { BLOCK_SIZE } from '../wire/blocks.ts';
 import type { Channel } from './channel.ts';
+import { tlsDefaults, type TlsOptions } from './tls/options.ts';
+import { type Offer, Security } from './tls/security.ts';
 
 /** Limits of an upstream's channels, all with names in the config. Times in milliseconds. */
 export interface PoolOptions {
@@ -20,6 +23,8 @@ export interface PoolOptions {
     /** Exchanges after which a channel is not used again. */
     readonly maxRequests: number;
   };
+  /** For origins that are spoken to over TLS. */
+  readonly tls?: TlsOptions;
 }
 
 /** Taken off the origin's own announced limit: the request has to reach it before it gives up waiting. */
@@ -40,6 +45,11 @@ export class Pool {
   readonly wheel: Wheel;
   readonly makeSession: (out: ByteSink, origin: Origin) => CodecSession;
   readonly onDefect: (error: unknown) => void;
+  /** What an origin is offered over TLS; `null`: it is spoken to in clear text. */
+  readonly offerOf: (address: OriginAddress) => Offer | null;
+  #security: Security | null = null;
+  /** What `#security` was made from. */
+  #tls: TlsOptions | undefined;
   readonly #idle = new Map<Origin, Channel[]>();
   readonly #open = new Set<Channel>();
   #closing = false;
@@ -51,13 +61,34 @@ export class Pool {
     makeSession: (out: ByteSink, origin: Origin) => CodecSession,
     onDefect: (error: unknown) => void,
     window: number = BLOCK_SIZE,
+    offerOf: (address: OriginAddress) => Offer | null = () => null,
   ) {
+    this.offerOf = offerOf;
     this.options = options;
     this.window = window;
     this.clock = clock;
     this.wheel = wheel;
     this.makeSession = makeSession;
     this.onDefect = onDefect;
+  }
+
+  /** The rules for origins over TLS that are in force. */
+  get security(): Security {
+    const { tls = tlsDefaults } = this.options;
+    if (this.#security === null || (tls !== this.#tls && !isDeepStrictEqual(tls, this.#tls))) {
+      this.#security = new Security(tls, this.clock);
+    }
+    this.#tls = tls;
+    return this.#security;
+  }
+
+  /** Closes idle channels that would be made in another way now: their origin's scheme or host is another, or whom to trust. */
+  weed(): void {
+    for (const channel of [...this.#open]) if (channel.state === 'idle' && this.#outdated(channel)) channel.close();
+  }
+
+  #outdated({ address, origin, security }: Channel): boolean {
+    return address !== origin.address || (security !== null && security !== this.security);
   }
 
   /**
@@ -99,7 +130,7 @@ export class Pool {
     if (this.#closing || limit <= 0 || channel.carried >= keepAlive.maxRequests || idle.length >= keepAlive.maxIdle) {
       return channel.close();
     }
-    if (channel.origin.state === 'draining') return channel.close();
+    if (channel.origin.state === 'draining' || this.#outdated(channel)) return channel.close();
     channel.state = 'idle';
     channel.idleSince = now;
     idle.push(channel);

@@ -192,8 +192,9 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
-    // A unix socket has no RST, and Node refuses to send one.
-    if (reset && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
+    // A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells.
+    const plain = (this.socket as Socket & { encrypted?: boolean }).encrypted !== true;
+    if (reset && plain && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 
@@ -289,6 +290,8 @@ function onData(this: WiredSocket, chunk: Buffer): void {
 }
 
 function onEnd(this: WiredSocket): void {
+  // A connection that broke is no orderly end: 'close' follows.
+  if (this.destroyed) return;
   Wire.event(this.wire as Wire, 'ended', null);
 }
 
