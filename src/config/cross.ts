@@ -1,5 +1,6 @@
 import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
+import { offerOf } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -116,6 +117,7 @@ function upstreams(given: unknown): Complaint[] {
       ...origins(upstream['origins'], path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
+      ...security(upstream['tls'], upstream['origins'], path),
       ...checks(upstream['check'], upstream['origins'], path),
     ];
   });
@@ -137,6 +139,16 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
     seen.add(name);
     return [];
   });
+}
+
+/** Who writes how connections are to be secured, and then makes them in clear text, has forgotten something. */
+function security(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
+  if (!isFields(given) || Object.keys(given).length === 0) return [];
+  const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes));
+  if (addresses.length === 0 || addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null)) return [];
+  const path = [...above, 'tls'];
+  const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
+  return [{ code: 'config/bad-value', message, path, at: 'key' }];
 }
 
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {

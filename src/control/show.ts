@@ -15,6 +15,7 @@ export interface Moment {
 /** What else is known of an origin. */
 export interface OriginFacts {
   readonly source: OriginView['source'];
+  readonly tls: OriginView['tls'];
   readonly reason: { readonly why: string; readonly at: number } | undefined;
   readonly check: OriginView['check'];
   readonly override: Said | undefined;
@@ -29,6 +30,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
   return {
     name: origin.name,
     url: origin.url,
+    tls: facts.tls,
     source: facts.source,
     state: origin.state,
     reason: facts.reason?.why ?? (origin.unchecked ? 'waits for its first check' : ''),

@@ -66,10 +66,22 @@ export const statusView = z
   })
   .meta({ id: 'Status' });
 
+/** Who an origin over TLS has to be. */
+const tls = z.strictObject({
+  /** Asked for, and has to be in its certificate. */
+  serverName: z.string(),
+  /** What its certificate is held against; empty: anybody may answer. */
+  checks: z.array(z.enum(['ca', 'fingerprint'])),
+  /** We show a certificate of our own. */
+  clientCertificate: z.boolean(),
+});
+
 export const originView = z
   .strictObject({
     name: z.string(),
     url: z.string(),
+    /** `null`: it is spoken to in clear text. */
+    tls: tls.nullable(),
     /** Who brought it: the config, a name that resolves to it, or an operator. */
     source: z.enum(['config', 'dns', 'admin']),
     state: z.enum(['up', 'full', 'down', 'draining']),
@@ -219,6 +231,8 @@ export const explanationView = z
       }),
     ),
     pick: z.string().nullable(),
+    /** Who it has to be, over TLS; `null`: it is spoken to in clear text. */
+    tls: tls.nullable(),
     /** Why this one; a balancer that rolls dice says so. */
     because: z.string().nullable(),
     timeouts: z.record(z.string(), ms.nullable()),

@@ -7,6 +7,7 @@ import { tlsSchema } from './tls/options.ts';
 import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
 export { ejectSchema } from './ejection.ts';
+export type { TlsOptions } from './tls/options.ts';
 export { isOriginProblem, parseOrigin } from './origin-url.ts';
 
 /** An origin as it is configured: its host may be a name that stands for several. */

@@ -295,9 +295,10 @@ function onEnd(this: WiredSocket): void {
   Wire.event(this.wire as Wire, 'ended', null);
 }
 
-/** 'close' follows an 'error' always; the error is kept for it. */
+/** 'close' follows, and the error is kept for it. What is wrong with TLS after the handshake Node only tells. */
 function onError(this: WiredSocket & { failure?: NodeJS.ErrnoException }, error: NodeJS.ErrnoException): void {
-  this.failure = error;
+  this.failure ??= error;
+  if (!this.destroyed) this.destroy();
 }
 
 function onClose(this: WiredSocket & { failure?: NodeJS.ErrnoException }): void {

@@ -69,7 +69,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: {
     // explain.ts runs a request through the pure parts of the line; the rest of the room needs only core/.
-    from: ['core/', 'codec/http1', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts'],
+    from: [
+      'core/',
+      'codec/http1',
+      'codec/index.ts',
+      'route/',
+      'rewrite/',
+      'balance/',
+      'upstream/key.ts',
+      'upstream/retry.ts',
+      'upstream/tls/identity.ts',
+    ],
     types: ['config/'],
     packages: ['chokidar', 'zod'],
     node: 'any but sockets',
@@ -119,8 +129,8 @@ const GUARDED: readonly {
   {
     modules: ['tls'],
     what: 'TLS is spoken',
-    // security.ts opens nothing: it has certificates read, and judges them.
-    where: ['upstream/dial.ts', 'upstream/tls/security.ts'],
+    // The last one opens nothing: it has certificates read, and judges them.
+    where: ['listen/', 'upstream/dial.ts', 'upstream/tls/security.ts'],
   },
   {
     modules: ['net', 'http', 'https', 'http2', 'dgram'],

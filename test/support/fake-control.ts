@@ -18,6 +18,7 @@ function originView(name: string, some: Partial<OriginView> = {}): OriginView {
   return {
     name,
     url: name.startsWith('unix:') ? name : `http://${name}`,
+    tls: null,
     source: 'config',
     state: 'up',
     reason: '',
@@ -94,6 +95,7 @@ const EXPLANATION: Explanation = {
     { name: 'unix:/run/app.sock', weight: 2, state: 'down', inFlight: 0, usable: false, why: 'it is down' },
   ],
   pick: '127.0.0.1:3000',
+  tls: null,
   because: 'it is the only usable one',
   timeouts: { 'origin.connect': 3000, 'origin.firstByte': null },
   retries: ['a failed connect: any method goes on to another origin'],

@@ -40,7 +40,9 @@ export async function secureOrigin(
     socket.on('error', () => {});
   });
   server.on('tlsClientError', () => {});
-  await new Promise<void>((resolve) => server.listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path }, resolve));
+  await new Promise<void>((resolve) =>
+    server.listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path }, resolve),
+  );
   const port = path === undefined ? (server.address() as AddressInfo).port : 0;
   const url = path === undefined ? `https://127.0.0.1:${port}` : `https+unix:${path}`;
   const self: SecureOrigin = { port, url, connections: [], raw, requests: [] };
@@ -56,7 +58,11 @@ export async function secureOrigin(
 export function secureServer(
   t: TestContext,
   issued: Issued,
-  answer: (request: Message, peer: SecurePeer, self: SecureOrigin) => string | Buffer | void | Promise<string | Buffer | void>,
+  answer: (
+    request: Message,
+    peer: SecurePeer,
+    self: SecureOrigin,
+  ) => string | Buffer | void | Promise<string | Buffer | void>,
   options: TlsOptions & { readonly path?: string } = {},
 ): Promise<SecureOrigin> {
   return secureOrigin(

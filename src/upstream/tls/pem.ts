@@ -47,11 +47,6 @@ export function certificatesIn({ from, text }: Pem): Pem {
   return { from, text: `${found.join('\n')}\n` };
 }
 
-/** How many certificates. */
-export function countOf({ text }: Pem): number {
-  return blocks(text, () => true).length;
-}
-
 /** The private key in it; everything else in the file is left out. Throws when there is none. */
 export function keyIn({ from, text }: Pem): Pem {
   const [found] = blocks(text, (label) => label.endsWith('PRIVATE KEY'));

@@ -10,6 +10,7 @@ import {
 import type { Clock } from '../../core/clock.ts';
 import { parseAddress } from '../../core/networks.ts';
 import type { OriginAddress } from '../../core/origin.ts';
+import { serverNameOf } from './identity.ts';
 import { alertFault, chainFault, type Fault, handshakeFault } from './fault.ts';
 import type { TlsOptions } from './options.ts';
 import { Tickets } from './tickets.ts';
@@ -31,12 +32,6 @@ export function cipherProblem(ciphers: string): string | undefined {
   } catch {
     return 'OpenSSL knows none of these ciphers; `openssl ciphers -v` lists them';
   }
-}
-
-/** The name that an origin is asked for, and that has to be in its certificate. */
-export function serverNameOf({ serverName }: Pick<TlsOptions, 'serverName'>, { host, path }: OriginAddress): string {
-  if (serverName !== '') return serverName.replace(/\.$/, '');
-  return path === undefined ? host.replace(/\.$/, '') : 'localhost';
 }
 
 /**
