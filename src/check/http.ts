@@ -162,10 +162,10 @@ class HttpCheck implements Check {
       method,
       path,
       headers: { Host: host, 'User-Agent': 'sluice-check', ...headers },
-      // A connection of its own, closed afterwards: what is tested includes that one can be made.
-      agent: false,
       maxHeaderSize: MOST_HEAD,
-      ...(over === undefined ? {} : { createConnection: () => over }),
+      // A connection of its own, closed afterwards: what is tested includes that one can be made. Beside one that is there
+      // already no agent may stand, not even `false`: it would make another, in clear text.
+      ...(over === undefined ? { agent: false } : { createConnection: () => over }),
     });
   }
 

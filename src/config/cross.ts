@@ -145,7 +145,8 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
 function security(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
   if (!isFields(given) || Object.keys(given).length === 0) return [];
   const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes));
-  if (addresses.length === 0 || addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null)) return [];
+  if (addresses.length === 0 || addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null))
+    return [];
   const path = [...above, 'tls'];
   const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
   return [{ code: 'config/bad-value', message, path, at: 'key' }];
