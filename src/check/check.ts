@@ -23,7 +23,7 @@ export interface ProbeTools {
 }
 
 /** A connection over TLS that is being made: by the same rules as those of requests. */
-export interface SecureConnection {
+interface SecureConnection {
   readonly socket: Socket;
   /** Asked when the handshake is done: what is wrong with it. */
   judge(): TlsFault | undefined;

@@ -13,8 +13,7 @@ const options = z.strictObject({});
 export const tcp = {
   name: 'tcp',
   aliases: ['tcp-check'],
-  about:
-    'A connection can be made, and over TLS the handshake goes well; nothing is sent. Tells that something listens, not that it works.',
+  about: 'A connection can be made; nothing is sent. Tells that something listens, not that it works.',
   schemes: 'any',
   options,
   create: (): Check => ({ probe }),

@@ -170,7 +170,7 @@ export class Handshake {
     const { authorizationError } = socket;
     if (!socket.authorized) {
       // Node has the code here where its types say that there is an error.
-      const { code, detail } = chainFault(String(authorizationError as unknown));
+      const { code, detail } = chainFault(String(authorizationError));
       const more = code === 'tls-expired' || code === 'tls-not-yet-valid' ? this.#dates(certificate, code) : detail;
       return { code, detail: `${more}; ${subjectOf(certificate)}` };
     }

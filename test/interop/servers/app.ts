@@ -9,7 +9,7 @@ const { NAME = 'hello', HOST = '127.0.0.1', PORT = '0', CERT, KEY = '', CA } = p
 const read = (file: string | undefined): Buffer | undefined => (file === undefined ? undefined : readFileSync(file));
 const tls = { cert: read(CERT), key: read(KEY || undefined), ca: read(CA), requestCert: CA !== undefined };
 const server = CERT === undefined ? createClear(answer) : createSecure(tls, answer);
-server.listen(Number(PORT), HOST, () => console.log('listening'));
+server.listen(Number(PORT), HOST, () => process.stdout.write('listening\n'));
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://a');
