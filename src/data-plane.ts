@@ -1,7 +1,7 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecOf, offerOf } from './codec/index.ts';
+import { codecOf, multiplexes, offerOf } from './codec/index.ts';
 import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
@@ -429,16 +429,20 @@ export class DataPlane {
   }
 
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const pool = new Pool(
+    const pool: Pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
       (out, origin) => {
         const kind = codecOf(origin.address.scheme);
-        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits);
+        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits, pool.shared.learned(origin));
       },
       (error) => this.report(error),
       this.#config.limits.window,
+      ({ address }) => {
+        const kind = codecOf(address.scheme);
+        return multiplexes(kind, codecOptions(upstream.options, kind));
+      },
       ({ scheme }) => offerOf(scheme),
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));

@@ -44,6 +44,11 @@ export interface CodecSession {
   resume?(id: number): void;
   /** `holding`, of one exchange among several. */
   holds?(id: number): boolean;
+  /**
+   * For protocols that multiplex, whose peers cannot be asked to stop one exchange alone: what was sent to those that
+   * are paused is as much as may be kept. Nothing is to be read until `resume` or `abort` has made this false.
+   */
+  readonly full?: boolean;
 }
 
 /** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
@@ -73,9 +78,20 @@ export interface CodecLimits {
   readonly fields: number;
 }
 
+/**
+ * What sessions have found out about an origin, for those of the same origin that come after them, or are there with them.
+ * It is forgotten when the origin has been down: what comes back may be another program.
+ */
+export interface Learned {
+  /** Exchanges that it takes on one connection. */
+  slots?: number;
+  /** It has been asked for them. */
+  asked?: boolean;
+}
+
 export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   Options,
-  [out: ByteSink, limits: CodecLimits],
+  [out: ByteSink, limits: CodecLimits, learned?: Learned],
   CodecSession
 > & {
   /** URL schemes of origins that speak it. */
@@ -84,8 +100,13 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly needsLength?: boolean;
   /** Requests are told in CGI's names: the upstream's `cgi` options count. */
   readonly speaksCgi?: boolean;
-  /** Exchanges share connections, as many at a time as each session has `slots`. */
+  /**
+   * Exchanges share connections, as many at a time as each session has `slots`. Then `abort` is for the exchange alone; it
+   * comes, too, when the answer has ended and the request has not. Errors of exchanges are told within `receive` and `eof`.
+   */
   readonly multiplexes?: boolean;
+  /** The same for protocols where it depends on the options. */
+  multiplexesWith?(options: z.output<Options>): boolean;
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

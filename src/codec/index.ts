@@ -25,3 +25,8 @@ export function offerOf(scheme: string): { readonly names: readonly string[]; re
   if (!secure.includes(scheme)) return null;
   return { names: alpn === undefined ? [] : [alpn], required: needsAlpn };
 }
+
+/** Whether exchanges share connections, with these options of the protocol. */
+export function multiplexes(kind: CodecKind, options: Readonly<Record<string, unknown>>): boolean {
+  return kind.multiplexes ?? kind.multiplexesWith?.(options) ?? false;
+}

@@ -77,7 +77,7 @@ test('the least config, with everything filled in', () => {
           most: 0.5,
         },
         cgi: { root: '', split: [], index: '', front: '', prefix: '', env: {} },
-        fastcgi: { keepConnection: false },
+        fastcgi: { keepConnection: false, multiplex: 'off' },
         ajp: { secret: '', packetSize: 8192 },
         uwsgi: { modifier1: 0, modifier2: 0 },
         spool: { memory: 1_048_576, size: 1_073_741_824, folder: '' },

@@ -4,7 +4,7 @@ import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
 import { shownTarget } from '../core/target.ts';
 import type { Waiter } from '../upstream/backlog.ts';
-import type { Channel } from '../upstream/channel.ts';
+import type { Link } from '../upstream/link.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
 import { HeldAnswer } from './held.ts';
@@ -14,6 +14,9 @@ import type { Rooms } from './rooms.ts';
 import { Tunnel } from './tunnel.ts';
 import { Spool } from './spool.ts';
 import { type RequestBody, Upload } from './upload.ts';
+
+/** Times that a request which no connection had room for is taken to another one of its origin, before that counts against it. */
+const MOST_DISMISSALS = 8;
 
 /**
  * One exchange's way through an upstream: asks for a slot, gets a channel, sends the request, passes the answer on; and
@@ -34,13 +37,14 @@ export class Forwarding implements Applicant, Carrier {
   readonly #exchange: Exchange;
   readonly #upstream: Upstream;
   readonly #rooms: Rooms;
-  #channel: Channel | null = null;
+  #channel: Link | null = null;
   #origin: Origin | null = null;
   #upload: RequestBody | null = null;
   #spool: Spool | null = null;
   #tunnel: Tunnel | null = null;
   #tried: Origin[] | null = null;
   #retries = 0;
+  #dismissals = 0;
   /** The next channel must be a new one: a kept one has just failed. */
   #fresh = false;
   /** Ask this origin again: its kept channel failed, not the origin. */
@@ -131,7 +135,7 @@ export class Forwarding implements Applicant, Carrier {
 
   // ---- as a channel's user
 
-  connected(channel: Channel): void {
+  connected(channel: Link): void {
     this.#upstream.health.connected(channel.origin);
     this.#exchange.reused = false;
     this.#exchange.connected = this.#rooms.clock.now();
@@ -213,7 +217,7 @@ export class Forwarding implements Applicant, Carrier {
     if (!this.#over) {
       this.#finish();
       this.#exchange.carrier = null;
-      const channel = this.#channel as Channel;
+      const channel = this.#channel as Link;
       const origin = this.#leave() as Origin;
       if (!this.#judged) this.#upstream.health.answered(origin, this.#status, this.#sent);
       // First the channel, so that the client's next request, which may be here already, can have it.
@@ -235,8 +239,7 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     this.#held = null;
     channel?.abandon();
-    // The end of a kept connection says nothing about the origin.
-    const stale = code === 'origin-closed' && exchange.reused && channel?.heard !== true;
+    const stale = channel !== null && this.#isStale(code, channel);
     if (origin !== null && !stale) this.#upstream.health.failed(origin, code, this.#sent);
     if (!this.#over) {
       exchange.failed(origin, code, detail);
@@ -248,8 +251,8 @@ export class Forwarding implements Applicant, Carrier {
         exchange.errorDetail = detail;
         exchange.carrier = null;
         exchange.front.truncate();
-      } else if (origin !== null && this.#mayRetry(code, origin, channel?.heard === true)) {
-        this.#upstream.retried(this.#fresh ? 'stale-connection' : code);
+      } else if (origin !== null && this.#mayRetry(code, origin, stale)) {
+        this.#upstream.retried(stale ? 'stale-connection' : code);
         this.#upstream.release(origin, this.#sent);
         return this.#apply();
       } else this.#giveUp(code, detail);
@@ -372,7 +375,7 @@ export class Forwarding implements Applicant, Carrier {
     }
   }
 
-  #carry(channel: Channel): void {
+  #carry(channel: Link): void {
     const exchange = this.#exchange;
     const { request } = exchange;
     this.#channel = channel;
@@ -386,7 +389,7 @@ export class Forwarding implements Applicant, Carrier {
     }
     if (request.framing === 'none') return;
     if (this.#upload === null) {
-      const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
+      const keep = channel.mayDecline || isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
       const upload = new Upload(keep, exchange.front);
       this.#upload = upload;
       upload.use(channel);
@@ -408,25 +411,30 @@ export class Forwarding implements Applicant, Carrier {
     return origin;
   }
 
-  /** @param heard the origin had begun to answer, if only with an interim answer or half a head */
-  #mayRetry(code: ErrorCode, origin: Origin, heard: boolean): boolean {
+  /** Whether it was the end of a connection that others have used before, which says nothing about the origin. */
+  #isStale(code: ErrorCode, channel: Link): boolean {
+    if (code === 'origin-closed') return this.#exchange.reused && !channel.heard;
+    // A burst may be larger than what the origin lets one connection carry.
+    return errors[code].retry === 'always' && channel.dismissed && this.#dismissals++ < MOST_DISMISSALS;
+  }
+
+  /** @param stale see `#isStale`: the same origin is asked again */
+  #mayRetry(code: ErrorCode, origin: Origin, stale: boolean): boolean {
     const exchange = this.#exchange;
     const { retries } = this.#upstream.options;
     const rule = errors[code].retry;
     if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
-    if (rule === 'always') {
-      (this.#tried ??= []).push(origin);
-      return true;
-    }
-    if (!isIdempotent(exchange.request.method)) return false;
-    if (exchange.reused && code === 'origin-closed' && !heard) {
-      // The usual end of a kept connection, met in the middle: nothing is known against the origin.
-      this.#fresh = true;
+    if (rule !== 'always' && !isIdempotent(exchange.request.method)) return false;
+    if (stale) {
+      // The other kept ones may be at their end as well.
+      this.#fresh = code === 'origin-closed';
       this.#again = origin;
       return true;
     }
-    if (this.#retries >= retries.count || !this.#upstream.budget.spend()) return false;
-    this.#retries++;
+    if (rule !== 'always') {
+      if (this.#retries >= retries.count || !this.#upstream.budget.spend()) return false;
+      this.#retries++;
+    }
     (this.#tried ??= []).push(origin);
     return true;
   }
@@ -446,9 +454,8 @@ export class Forwarding implements Applicant, Carrier {
   }
 
   #startTunnel(): void {
-    const channel = this.#channel as Channel;
-    channel.detach();
-    this.#tunnel = new Tunnel(this.#exchange, channel, this.#rooms, () => {
+    const channel = this.#channel as Link;
+    this.#tunnel = new Tunnel(this.#exchange, channel.detach(), this.#rooms, () => {
       const origin = this.#leave();
       this.#finish();
       channel.close();

@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { eventually } from '../../test/support/scripted.ts';
 import type { Front } from '../core/exchange.ts';
 import { TemporaryFile } from '../files/temporary.ts';
-import type { Channel } from '../upstream/channel.ts';
+import type { Link } from '../upstream/link.ts';
 import { Spool, type SpoolFile } from './spool.ts';
 
 interface Made {
@@ -38,8 +38,8 @@ class Taker {
     this.patience = patience;
   }
 
-  get channel(): Channel {
-    return this as unknown as Channel;
+  get channel(): Link {
+    return this as unknown as Link;
   }
 
   requestBody(buffer: Buffer, start: number, end: number): void {

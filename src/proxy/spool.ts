@@ -1,7 +1,7 @@
 import type { BodySink } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Front } from '../core/exchange.ts';
-import type { Channel } from '../upstream/channel.ts';
+import type { Link } from '../upstream/link.ts';
 import type { RequestBody } from './upload.ts';
 
 /** Where bytes go that are too many for the memory; `files/temporary.ts` is the one that exists outside of tests. */
@@ -50,7 +50,7 @@ export class Spool implements BodySink, RequestBody {
   #told = false;
   #over = false;
 
-  #channel: Channel | null = null;
+  #channel: Link | null = null;
   #piece = 0;
   #at = 0;
   #reading = false;
@@ -142,7 +142,7 @@ export class Spool implements BodySink, RequestBody {
 
   // ---- to an origin
 
-  use(channel: Channel | null): void {
+  use(channel: Link | null): void {
     this.#channel = channel;
     this.ended = false;
     this.#piece = 0;
@@ -166,7 +166,7 @@ export class Spool implements BodySink, RequestBody {
     }
   }
 
-  #read(channel: Channel): void {
+  #read(channel: Link): void {
     this.#reading = true;
     const into = Buffer.allocUnsafe(Math.min(PIECE, this.#inFile - this.#at));
     (this.#file as SpoolFile).read(into, this.#at, (error, length) => {

@@ -1,7 +1,6 @@
 import type { Exchange } from '../core/exchange.ts';
 import { Timer } from '../core/wheel.ts';
 import { BULK, type WireLike, type WireOwner } from '../core/wire.ts';
-import type { Channel } from '../upstream/channel.ts';
 import type { Rooms } from './rooms.ts';
 
 /** Milliseconds the last bytes may take once both sides have ended. */
@@ -21,14 +20,14 @@ export class Tunnel {
   #ending = false;
   #over = false;
 
-  constructor(exchange: Exchange, channel: Channel, rooms: Rooms, done: () => void) {
+  constructor(exchange: Exchange, origin: WireLike, rooms: Rooms, done: () => void) {
     this.#exchange = exchange;
     this.#rooms = rooms;
     this.#done = done;
     this.#timer = new Timer(() => this.cut());
     const { wire, early, ended } = exchange.front.tunnel();
     this.#client = new End(wire, this, (count) => (exchange.bytesIn += count));
-    this.#origin = new End(channel.wire, this, (count) => (exchange.bytesOut += count));
+    this.#origin = new End(origin, this, (count) => (exchange.bytesOut += count));
     this.#client.join(this.#origin);
     this.#origin.join(this.#client);
     // The 101 itself has been added to the client's wire and goes out with whatever followed it.

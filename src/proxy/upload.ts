@@ -1,6 +1,6 @@
 import type { BodySink } from '../core/answer.ts';
 import type { Front } from '../core/exchange.ts';
-import type { Channel } from '../upstream/channel.ts';
+import type { Link } from '../upstream/link.ts';
 
 /** A request's body, as whoever forwards it sees it. */
 export interface RequestBody {
@@ -9,7 +9,7 @@ export interface RequestBody {
   /** It can be sent once more, from its beginning. */
   readonly replayable: boolean;
   /** Sends to this channel from now on, from the beginning; null holds the body back. */
-  use(channel: Channel | null): void;
+  use(channel: Link | null): void;
   /** The channel can take more. */
   resume(): void;
 }
@@ -25,7 +25,7 @@ export class Upload implements BodySink, RequestBody {
   #kept: Buffer[] | null = [];
   #size = 0;
   #trailers = '';
-  #channel: Channel | null = null;
+  #channel: Link | null = null;
 
   /** @param most bytes of the body to keep for sending it again; 0 for none */
   constructor(most: number, front: Front) {
@@ -39,7 +39,7 @@ export class Upload implements BodySink, RequestBody {
   }
 
   /** Sends to this channel from now on, beginning with what has passed already; null holds the body back. */
-  use(channel: Channel | null): void {
+  use(channel: Link | null): void {
     this.#channel = channel;
     if (channel === null) return;
     for (const piece of this.#kept ?? []) channel.requestBody(piece, 0, piece.length);

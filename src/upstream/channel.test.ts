@@ -7,8 +7,9 @@ import { eventually, origin as scripted, type Peer } from '../../test/support/sc
 import type { ByteSink } from '../core/answer.ts';
 import { Wheel } from '../core/wheel.ts';
 import type { CodecSession } from '../codec/codec.ts';
-import type { Channel, ChannelUser } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { dial } from './dial.ts';
+import type { LinkUser } from './link.ts';
 import { Pool } from './pool.ts';
 
 /** The channel's limit for pauses here, in milliseconds. */
@@ -42,9 +43,9 @@ async function uploading(
     fail: (code: string) => void heard.push(code),
     requestFlushed: () => void heard.push('flushed'),
     flush: () => true,
-  } as unknown as ChannelUser;
+  } as unknown as LinkUser;
   const channel = await new Promise<Channel>((resolve, reject) => {
-    const waiting = { connected: resolve, notConnected: reject } as unknown as ChannelUser;
+    const waiting = { connected: resolve, notConnected: reject } as unknown as LinkUser;
     dial(originAt(`127.0.0.1:${silent.port}`), pool, waiting);
   });
   const request = requestOf('POST / HTTP/1.1');

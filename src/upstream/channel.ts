@@ -1,52 +1,41 @@
-import type { AnswerSink } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin, OriginAddress } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
 import type { Asker, CodecSession, RequestTarget } from '../codec/codec.ts';
-import { BULK, type WireOwner } from '../core/wire.ts';
+import { BULK, type WireLike, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
+import type { Link, LinkState, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
 import type { Fault } from './tls/fault.ts';
 import type { Security } from './tls/security.ts';
 
-/** `connecting` · `open` carrying an exchange · `idle` in the pool · `closed`. */
-export type ChannelState = 'connecting' | 'open' | 'idle' | 'closed';
-
-/** Who uses a channel for one exchange: hears the answer, and what becomes of the channel. */
-export interface ChannelUser extends AnswerSink {
-  /** The connection is there; `carry` may be called. */
-  connected(channel: Channel): void;
-  /** The connection could not be made; the channel is gone. */
-  notConnected(code: ErrorCode, detail: string): void;
-  /** The request's bytes that a `flush` answered false about are out. */
-  requestFlushed(): void;
-}
-
 /** One live connection to an origin: a socket and its protocol state. Belongs to one exchange or lies in the pool. */
-export class Channel implements WireOwner {
+export class Channel implements Link, WireOwner {
   readonly origin: Origin;
   readonly pool: Pool;
   readonly wire: Wire;
   readonly session: CodecSession;
   readonly born: number;
   /** Where it leads: the origin may have got another scheme or host since. */
-  readonly address: OriginAddress;
+  address: OriginAddress;
   /** By whose rules the origin was let in; `null`: it was not asked who it is. */
   security: Security | null = null;
   /** What ended the connection, where that takes more than the system's error to tell. */
   explain: ((error: NodeJS.ErrnoException | null) => Fault | undefined) | null = null;
   /** How far connecting has come, for who waits too long. */
   progress = 'no connection in time';
-  state: ChannelState = 'connecting';
+  readonly mayDecline = false;
+  readonly dismissed = false;
+  state: LinkState = 'connecting';
   /** Exchanges carried so far. */
   carried = 0;
   /** Clock time when it was last put into the pool. */
   idleSince = 0;
   /** One timer for all its phases: connecting, first byte, answer idle, pool idle. */
   readonly timer: Timer;
-  #user: ChannelUser | null = null;
+  #user: LinkUser | null = null;
   #answerEnded = false;
   #requestEnded = false;
   #id = 0;
@@ -57,14 +46,19 @@ export class Channel implements WireOwner {
   /** Something has come, be it an interim answer or half a head. */
   heard = false;
 
-  constructor(origin: Origin, pool: Pool, user: ChannelUser) {
+  /**
+   * @param wire a connection that is there already: its handshake has told that exchanges do not share it
+   * @param alpn what that handshake has agreed on
+   */
+  constructor(origin: Origin, pool: Pool, user: LinkUser, wire?: Wire, alpn?: string) {
     this.origin = origin;
     this.pool = pool;
     this.#user = user;
     this.born = pool.clock.now();
     this.address = origin.address;
-    this.wire = new Wire(this, pool.window);
-    this.session = pool.makeSession(this.wire, origin);
+    this.wire = wire ?? new Wire(this, pool.window);
+    wire?.adopt(this);
+    this.session = pool.makeSession(this.wire, origin, alpn);
     this.timer = new Timer(() => this.#late());
     origin.connections++;
     pool.entered(this);
@@ -97,7 +91,7 @@ export class Channel implements WireOwner {
    * Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`.
    * @returns why the protocol cannot carry it, if so: then nothing was sent, and the channel may be released
    */
-  carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): ErrorCode | undefined {
+  carry(request: Request, target: RequestTarget, user: LinkUser, from: Asker): ErrorCode | undefined {
     this.state = 'open';
     this.#user = user;
     this.heard = false;
@@ -189,9 +183,10 @@ export class Channel implements WireOwner {
   }
 
   /** Gives the socket to a tunnel: from now on this channel is only counted. */
-  detach(): void {
+  detach(): WireLike {
     this.pool.wheel.disarm(this.timer);
     this.#user = null;
+    return this.wire;
   }
 
   ended(): void {
@@ -336,7 +331,8 @@ export class Channel implements WireOwner {
   }
 }
 
-function connectError(error: NodeJS.ErrnoException | null): ErrorCode {
+/** The row of `core/errors.ts` for a connection that could not be made. */
+export function connectError(error: NodeJS.ErrnoException | null): ErrorCode {
   switch (error?.code) {
     case 'ECONNREFUSED':
     case 'ECONNRESET':

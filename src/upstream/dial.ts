@@ -1,8 +1,12 @@
 import { connect, type NetConnectOpts } from 'node:net';
 import { connect as connectSecurely, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Origin, OriginAddress } from '../core/origin.ts';
-import { Channel, type ChannelUser } from './channel.ts';
+import type { Timer } from '../core/wheel.ts';
+import type { Wire } from '../wire/wire.ts';
+import { Channel } from './channel.ts';
+import type { Link, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
+import { SharedChannel } from './shared-channel.ts';
 import { wasCut } from './tls/cut.ts';
 import type { Fault } from './tls/fault.ts';
 import type { Offer, Security } from './tls/security.ts';
@@ -10,14 +14,43 @@ import type { Offer, Security } from './tls/security.ts';
 /** Milliseconds one address family may take before the other is tried as well (RFC 8305 §5 recommends 250). */
 const FAMILY_HEAD_START = 250;
 
+/** A new connection to an origin, for this user and, where exchanges share it, for those who come meanwhile. */
+export function dial(origin: Origin, pool: Pool, user: LinkUser): Link {
+  if (!pool.shares(origin)) {
+    const channel = new Channel(origin, pool, user);
+    open(channel);
+    return channel;
+  }
+  const elsewhere = (other: LinkUser): Link =>
+    pool.shared.join(origin, other, false, false, pool.clock.now()) ?? dial(origin, pool, other);
+  const channel = new SharedChannel(origin, pool, elsewhere);
+  const link = channel.join(user);
+  open(channel);
+  return link;
+}
+
+/** What a connection is made for: a channel of either kind, until it is open. */
+interface Dialled {
+  readonly origin: Origin;
+  readonly pool: Pool;
+  readonly wire: Wire;
+  readonly timer: Timer;
+  security: Security | null;
+  explain: ((error: NodeJS.ErrnoException | null) => Fault | undefined) | null;
+  progress: string;
+  refused(fault: Fault): void;
+  /** @param alpn what a handshake has agreed on, where there was one */
+  opened(alpn?: string): void;
+}
+
 /**
- * Opens a connection to an origin, over TLS where its scheme wants that. A name with addresses of both families is tried
- * in turn, each with a head start ("happy eyeballs", done by Node's resolver and connector). The user hears `connected`
- * or `notConnected`, later.
+ * Opens the connection, over TLS where the origin's scheme wants that. A name with addresses of both families is tried in
+ * turn, each with a head start ("happy eyeballs", done by Node's resolver and connector). The users hear `connected` or
+ * `notConnected`, later.
  */
-export function dial(origin: Origin, pool: Pool, user: ChannelUser): Channel {
-  const channel = new Channel(origin, pool, user);
-  const { address } = origin;
+function open(channel: Dialled): void {
+  const { pool } = channel;
+  const { address } = channel.origin;
   const how = { ...whereTo(address), onread: channel.wire.readInto(), allowHalfOpen: true, noDelay: true };
   const offer = pool.offerOf(address);
   if (offer === null) {
@@ -26,10 +59,9 @@ export function dial(origin: Origin, pool: Pool, user: ChannelUser): Channel {
     socket.on('connect', () => channel.opened());
   } else secure(channel, how, offer);
   pool.wheel.arm(channel.timer, pool.options.timeouts.connect);
-  return channel;
 }
 
-function secure(channel: Channel, how: NetConnectOpts, offer: Offer): void {
+function secure(channel: Dialled, how: NetConnectOpts, offer: Offer): void {
   const { origin, pool } = channel;
   const security = pool.security;
   channel.security = security;
@@ -50,7 +82,8 @@ function secure(channel: Channel, how: NetConnectOpts, offer: Offer): void {
   });
   socket.on('secureConnect', () => {
     const fault = handshake.judge(socket);
-    if (fault === undefined) channel.opened();
+    if (fault === undefined)
+      channel.opened(socket.alpnProtocol === false ? undefined : (socket.alpnProtocol ?? undefined));
     else channel.refused(fault);
   });
 }

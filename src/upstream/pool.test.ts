@@ -6,8 +6,9 @@ import { eventually, origin as scripted } from '../../test/support/scripted.ts';
 import type { CodecSession } from '../codec/codec.ts';
 import type { Origin } from '../core/origin.ts';
 import { Wheel } from '../core/wheel.ts';
-import type { Channel, ChannelUser } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { dial } from './dial.ts';
+import type { LinkUser } from './link.ts';
 import { Pool, type PoolOptions } from './pool.ts';
 
 const KEEP: PoolOptions['keepAlive'] = { idle: 4000, maxIdle: 128, maxAge: 3_600_000, maxRequests: 100 };
@@ -57,7 +58,7 @@ async function stage(t: TestContext, keepAlive: Partial<PoolOptions['keepAlive']
     announce: (ms) => (idleLimit = ms),
     open: () =>
       new Promise((resolve, reject) => {
-        const user = { connected: resolve, notConnected: reject, fail: reject } as unknown as ChannelUser;
+        const user = { connected: resolve, notConnected: reject, fail: reject } as unknown as LinkUser;
         dial(where, pool, user);
       }),
     give: (channel) => pool.give(channel, clock.now()),
@@ -173,7 +174,7 @@ describe('pool', () => {
     const there = originAt(`127.0.0.1:${talking.port}`);
     for (let nth = 0; nth < 2; nth++) {
       const channel = await new Promise<Channel>((resolve) => {
-        dial(there, pool, { connected: resolve, fail() {} } as unknown as ChannelUser);
+        dial(there, pool, { connected: resolve, fail() {} } as unknown as LinkUser);
       });
       give(channel);
       await eventually(() => channel.state === 'closed', 'closed');

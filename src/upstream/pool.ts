@@ -9,6 +9,8 @@ import { BLOCK_SIZE } from '../wire/blocks.ts';
 import type { Channel } from './channel.ts';
 import { tlsDefaults, type TlsOptions } from './tls/options.ts';
 import { type Offer, Security } from './tls/security.ts';
+import type { LinkState } from './link.ts';
+import { Sharing } from './sharing.ts';
 
 /** Limits of an upstream's channels, all with names in the config. Times in milliseconds. */
 export interface PoolOptions {
@@ -31,7 +33,24 @@ export interface PoolOptions {
 const SAFETY = 1000;
 
 /** Milliseconds after which an idle channel is not trusted with a request that cannot be repeated. */
-const WARM = 1000;
+export const WARM = 1000;
+
+/** How a protocol's state for a new connection is made; `alpn` is what a handshake has agreed on, where there was one. */
+export type MakeSession = (out: ByteSink, origin: Origin, alpn?: string) => CodecSession;
+
+/** A connection of either kind, as the pool counts them. */
+interface Connection {
+  readonly origin: Origin;
+  readonly state: LinkState;
+  readonly carried: number;
+  readonly session: CodecSession;
+  /** Where it leads: the origin may have got another scheme or host since. */
+  readonly address: OriginAddress;
+  /** By whose rules the origin was let in; `null`: it was not asked who it is. */
+  readonly security: Security | null;
+  cut(): void;
+  close(): void;
+}
 
 /**
  * The open channels of one upstream, per origin, last in first out: the warmest is used again, the surplus grows cold
@@ -43,27 +62,37 @@ export class Pool {
   window: number;
   readonly clock: Clock;
   readonly wheel: Wheel;
-  readonly makeSession: (out: ByteSink, origin: Origin) => CodecSession;
+  readonly makeSession: MakeSession;
   readonly onDefect: (error: unknown) => void;
   /** What an origin is offered over TLS; `null`: it is spoken to in clear text. */
   readonly offerOf: (address: OriginAddress) => Offer | null;
   #security: Security | null = null;
   /** What `#security` was made from. */
   #tls: TlsOptions | undefined;
+  /**
+   * Whether exchanges share connections to this origin: before there is one (`alpn` missing) whether they may, and once it
+   * is open whether they do.
+   */
+  readonly shares: (origin: Origin, alpn?: string) => boolean;
+  /** The connections that exchanges share. */
+  readonly shared: Sharing = new Sharing(this);
+  /** Everything is to be closed, as soon as it is not in use. */
+  closing = false;
   readonly #idle = new Map<Origin, Channel[]>();
-  readonly #open = new Set<Channel>();
-  #closing = false;
+  readonly #open = new Set<Connection>();
 
   constructor(
     options: PoolOptions,
     clock: Clock,
     wheel: Wheel,
-    makeSession: (out: ByteSink, origin: Origin) => CodecSession,
+    makeSession: MakeSession,
     onDefect: (error: unknown) => void,
     window: number = BLOCK_SIZE,
+    shares: (origin: Origin, alpn?: string) => boolean = () => false,
     offerOf: (address: OriginAddress) => Offer | null = () => null,
   ) {
     this.offerOf = offerOf;
+    this.shares = shares;
     this.options = options;
     this.window = window;
     this.clock = clock;
@@ -82,12 +111,13 @@ export class Pool {
     return this.#security;
   }
 
-  /** Closes idle channels that would be made in another way now: their origin's scheme or host is another, or whom to trust. */
+  /** Closes idle connections that would be made in another way now. */
   weed(): void {
-    for (const channel of [...this.#open]) if (channel.state === 'idle' && this.#outdated(channel)) channel.close();
+    for (const channel of [...this.#open]) if (channel.state === 'idle' && this.outdated(channel)) channel.close();
   }
 
-  #outdated({ address, origin, security }: Channel): boolean {
+  /** Whether a connection would be made in another way now: its origin's scheme or host is another, or who is trusted. */
+  outdated({ address, origin, security }: Connection): boolean {
     return address !== origin.address || (security !== null && security !== this.security);
   }
 
@@ -110,27 +140,22 @@ export class Pool {
     return undefined;
   }
 
-  /** Counts a channel that has been dialled. */
-  entered(channel: Channel): void {
+  /** Counts a connection that has been dialled. */
+  entered(channel: Connection): void {
     this.#open.add(channel);
   }
 
-  /** A channel has closed. */
-  left(channel: Channel): void {
+  /** A connection has closed. */
+  left(channel: Connection): void {
     this.#open.delete(channel);
   }
 
   /** Puts a channel back that can carry another exchange; `now` is about the present clock time. */
   give(channel: Channel, now: number): void {
-    const { keepAlive } = this.options;
     let idle = this.#idle.get(channel.origin);
     if (idle === undefined) this.#idle.set(channel.origin, (idle = []));
-    const announced = channel.session.idleLimit;
-    const limit = announced < 0 || keepAlive.idle === 0 ? keepAlive.idle : announced - SAFETY;
-    if (this.#closing || limit <= 0 || channel.carried >= keepAlive.maxRequests || idle.length >= keepAlive.maxIdle) {
-      return channel.close();
-    }
-    if (channel.origin.state === 'draining' || this.#outdated(channel)) return channel.close();
+    const limit = restOf(this, channel, idle.length);
+    if (limit <= 0) return channel.close();
     channel.state = 'idle';
     channel.idleSince = now;
     idle.push(channel);
@@ -151,6 +176,7 @@ export class Pool {
   drain(origin: Origin): void {
     for (const channel of [...(this.#idle.get(origin) ?? [])]) channel.close();
     this.#idle.delete(origin);
+    this.shared.drain(origin);
   }
 
   /** Cuts an origin's channels, whatever they carry; returns how many. */
@@ -162,10 +188,22 @@ export class Pool {
 
   /** Closes what is idle, and everything else as soon as it is given back; `now` closes all at once. */
   close(now: boolean): void {
-    this.#closing = true;
+    this.closing = true;
     for (const channel of [...this.#open]) {
       if (now) channel.cut();
       else if (channel.state === 'idle') channel.close();
     }
   }
+}
+
+/**
+ * Milliseconds that a connection which is not in use may be kept; 0 when it is to be closed.
+ * @param idle connections that its origin has in the pool already
+ */
+export function restOf(pool: Pool, channel: Connection, idle: number): number {
+  const { keepAlive } = pool.options;
+  if (pool.closing || channel.carried >= keepAlive.maxRequests || idle >= keepAlive.maxIdle) return 0;
+  if (channel.origin.state === 'draining' || pool.outdated(channel)) return 0;
+  const announced = channel.session.idleLimit;
+  return Math.max(0, announced < 0 || keepAlive.idle === 0 ? keepAlive.idle : announced - SAFETY);
 }

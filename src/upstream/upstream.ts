@@ -10,10 +10,10 @@ import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { releaseSlot, slotsTaken, takeSlot } from './slots.ts';
 import { Backlog, CALLS, type Waiter } from './backlog.ts';
-import type { Channel, ChannelUser } from './channel.ts';
 import { dial } from './dial.ts';
 import { Health, type HealthOptions } from './health.ts';
 import { keyOf } from './key.ts';
+import type { Link, LinkUser } from './link.ts';
 import type { Pool, PoolOptions } from './pool.ts';
 import { RetryBudget } from './retry.ts';
 
@@ -51,7 +51,7 @@ export interface UpstreamOptions extends HealthOptions {
 }
 
 /** A request that wants an origin: what the balancer asks it, and what the backlog needs. */
-export interface Applicant extends Ask, Waiter, ChannelUser {
+export interface Applicant extends Ask, Waiter, LinkUser {
   /** Look at backup origins as well. */
   backups: boolean;
   /** The applicant will not go to this origin (any more). */
@@ -230,9 +230,11 @@ export class Upstream {
     return true;
   }
 
-  /** A channel to the origin whose slot the user holds: an open one, or one that connects (`connected` comes later). */
-  channel(origin: Origin, user: ChannelUser, fresh: boolean, warm: boolean, now: number): Channel {
-    return (fresh ? undefined : this.pool.take(origin, warm, now)) ?? dial(origin, this.pool, user);
+  /** A link to the origin whose slot the user holds: an open one, or one that connects (`connected` comes later). */
+  channel(origin: Origin, user: LinkUser, fresh: boolean, warm: boolean, now: number): Link {
+    const { pool } = this;
+    const kept = fresh ? undefined : pool.take(origin, warm, now);
+    return kept ?? pool.shared.join(origin, user, fresh, warm, now) ?? dial(origin, pool, user);
   }
 
   target(origin: Origin): RequestTarget {

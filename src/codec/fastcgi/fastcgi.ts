@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ByteSink } from '../../core/answer.ts';
-import type { CodecKind, CodecLimits, CodecSession } from '../codec.ts';
+import type { CodecKind, CodecLimits, CodecSession, Learned } from '../codec.ts';
 import { FastCgiSession } from './session.ts';
+import { SharedFastCgiSession } from './shared-session.ts';
 
 const options = z
   .strictObject({
@@ -10,6 +11,13 @@ const options = z
       .default(false)
       .describe(
         'Ask the application to keep connections open, and use them again. Each idle one occupies a process of php-fpm.',
+      ),
+    multiplex: z
+      .enum(['auto', 'off'])
+      .default('off')
+      .describe(
+        '`auto`: connections are kept, the application is asked once whether it takes several requests on one (FCGI_MPXS_CONNS), and gets ' +
+          'them so if it does. A client that reads slowly may then slow down others on its connection.',
       ),
   })
   .meta({ title: 'fastcgi' });
@@ -22,8 +30,10 @@ export const fastcgi = {
   speaksCgi: true,
   // The protocol does not, but PHP takes a body without CONTENT_LENGTH for an empty one.
   needsLength: true,
+  multiplexesWith: ({ multiplex }) => multiplex === 'auto',
   options,
-  create(given, out: ByteSink, limits: CodecLimits): CodecSession {
+  create(given, out: ByteSink, limits: CodecLimits, learned: Learned = {}): CodecSession {
+    if (given.multiplex === 'auto') return new SharedFastCgiSession(out, limits, learned);
     return new FastCgiSession(out, limits, given.keepConnection);
   },
 } as const satisfies CodecKind<typeof options>;

@@ -25,23 +25,36 @@ export const END_LENGTH = 8;
 /** Content of one record: its length has two bytes. */
 export const MOST_CONTENT = 0xffff;
 
-/** The id of all our requests: one at a time travels on a connection. 0 is for records about the connection. */
+/** The id of a request that has its connection for itself. 0 is for records about the connection. */
 export const REQUEST_ID = 1;
 
 /** A record's header, one character per byte. Nothing is padded: §3.3 recommends it, and nobody gains by it. */
-export function header(type: number, length: number): string {
-  return String.fromCharCode(VERSION, type, 0, REQUEST_ID, length >>> 8, length & 0xff, 0, 0);
+export function header(type: number, length: number, id: number): string {
+  return String.fromCharCode(VERSION, type, id >>> 8, id & 0xff, length >>> 8, length & 0xff, 0, 0);
 }
 
-const begin = (flags: number): string =>
-  header(BEGIN_REQUEST, 8) + String.fromCharCode(0, RESPONDER, flags, 0, 0, 0, 0, 0);
+/** The records of one request that are always the same. */
+export interface Frames {
+  /** `begin[keep]`. */
+  readonly begin: readonly [once: string, keep: string];
+  readonly abort: string;
+  readonly noMoreParams: string;
+  readonly noMoreStdin: string;
+}
 
-/** `BEGIN[keep]`. */
-export const BEGIN: readonly [once: string, keep: string] = [begin(0), begin(KEEP_CONN)];
+const frames: (Frames | undefined)[] = [];
 
-export const ABORT: string = header(ABORT_REQUEST, 0);
-const NO_MORE_PARAMS: string = header(PARAMS, 0);
-export const NO_MORE_STDIN: string = header(STDIN, 0);
+/** Made once for each id: whoever numbers requests uses low ones again and again. */
+export function framesOf(id: number): Frames {
+  const begin = (flags: number): string =>
+    header(BEGIN_REQUEST, 8, id) + String.fromCharCode(0, RESPONDER, flags, 0, 0, 0, 0, 0);
+  return (frames[id] ??= {
+    begin: [begin(0), begin(KEEP_CONN)],
+    abort: header(ABORT_REQUEST, 0, id),
+    noMoreParams: header(PARAMS, 0, id),
+    noMoreStdin: header(STDIN, 0, id),
+  });
+}
 
 /** §3.4: a name and a value, each with its length before them. */
 export function pair(name: string, value: string): string {
@@ -54,12 +67,11 @@ function size(length: number): string {
 }
 
 /** All pairs as PARAMS records, and the empty one that ends them. A pair may begin in one record and end in the next. */
-export function params(pairs: string): string {
-  if (pairs.length <= MOST_CONTENT) return header(PARAMS, pairs.length) + pairs + NO_MORE_PARAMS;
+export function params(pairs: string, id: number): string {
   let out = '';
   for (let at = 0; at < pairs.length; at += MOST_CONTENT) {
-    const piece = pairs.slice(at, at + MOST_CONTENT);
-    out += header(PARAMS, piece.length) + piece;
+    const piece = pairs.length <= MOST_CONTENT ? pairs : pairs.slice(at, at + MOST_CONTENT);
+    out += header(PARAMS, piece.length, id) + piece;
   }
-  return out + NO_MORE_PARAMS;
+  return out + framesOf(id).noMoreParams;
 }

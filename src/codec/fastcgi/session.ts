@@ -26,7 +26,7 @@ const tell = (name: string, value: string): void => {
 
 /**
  * FastCGI 1.0 towards a responder: a request becomes PARAMS and STDIN, STDOUT the answer, STDERR lines of the log. One
- * exchange at a time: hardly any application takes more on one connection, and those that do say so only when asked.
+ * exchange at a time: hardly any application takes more on one connection; `SharedFastCgiSession` is for those that do.
  */
 export class FastCgiSession implements CodecSession {
   readonly slots = 1;
@@ -34,6 +34,8 @@ export class FastCgiSession implements CodecSession {
   reusable = true;
   readonly #out: ByteSink;
   readonly #keep: boolean;
+  readonly #id: number;
+  readonly #frames: records.Frames;
   readonly #head: CgiHeadReader;
   #state: State = 'idle';
   #into: AnswerSink | null = null;
@@ -52,10 +54,15 @@ export class FastCgiSession implements CodecSession {
   readonly #ending = new Uint8Array(records.END_LENGTH);
   #endingSize = 0;
 
-  /** @param keep asks the application to keep the connection open */
-  constructor(out: ByteSink, limits: CodecLimits, keep: boolean) {
+  /**
+   * @param keep asks the application to keep the connection open
+   * @param id of the requests that are told, one after the other
+   */
+  constructor(out: ByteSink, limits: CodecLimits, keep: boolean, id: number = records.REQUEST_ID) {
     this.#out = out;
     this.#keep = keep;
+    this.#id = id;
+    this.#frames = records.framesOf(id);
     this.#head = new CgiHeadReader(limits.head, limits.fields);
   }
 
@@ -72,8 +79,9 @@ export class FastCgiSession implements CodecSession {
     if (!this.#keep) this.reusable = false;
     pairs = '';
     environment(request, target, from, script, tell);
-    const stdin = request.framing === 'none' ? records.NO_MORE_STDIN : '';
-    this.#out.text(records.BEGIN[this.#keep ? 1 : 0] + records.params(pairs) + stdin);
+    const { begin, noMoreStdin } = this.#frames;
+    const stdin = request.framing === 'none' ? noMoreStdin : '';
+    this.#out.text(begin[this.#keep ? 1 : 0] + records.params(pairs, this.#id) + stdin);
     pairs = '';
     return 0;
   }
@@ -81,19 +89,19 @@ export class FastCgiSession implements CodecSession {
   body(_id: number, buffer: Buffer, start: number, end: number): void {
     for (let at = start; at < end; at += records.MOST_CONTENT) {
       const stop = Math.min(end, at + records.MOST_CONTENT);
-      this.#out.text(records.header(records.STDIN, stop - at));
+      this.#out.text(records.header(records.STDIN, stop - at, this.#id));
       this.#out.bytes(buffer, at, stop);
     }
   }
 
   /** There is no place for trailers. */
   end(): void {
-    this.#out.text(records.NO_MORE_STDIN);
+    this.#out.text(this.#frames.noMoreStdin);
   }
 
   abort(): void {
     // §5.4. The connection closes as well, but an application may look at its input only.
-    if (this.#into !== null) this.#out.text(records.ABORT);
+    if (this.#into !== null) this.#out.text(this.#frames.abort);
     this.#into = null;
     this.#state = 'broken';
     this.reusable = false;
@@ -144,7 +152,7 @@ export class FastCgiSession implements CodecSession {
     this.#padding = header[6];
     this.#endingSize = 0;
     if (header[0] !== records.VERSION) return this.#fail('bad-answer', 'not FastCGI 1');
-    if (id !== records.REQUEST_ID) {
+    if (id !== this.#id) {
       // §4.1: about the connection. We have asked nothing, and may pass over what we do not know.
       if (id === 0) this.#type = 0;
       else return this.#fail('bad-answer', `a record of request ${id}, which is none`);
