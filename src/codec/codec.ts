@@ -111,6 +111,6 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */
   readonly alpn?: string;
-  /** Over TLS it is spoken only to those who have chosen it by ALPN. */
-  readonly needsAlpn?: boolean;
+  /** It is also what origins speak that choose nothing by ALPN. */
+  readonly withoutAlpn?: boolean;
 };

@@ -64,6 +64,7 @@ test('the least config, with everything filled in', () => {
           passphrase: null,
           minVersion: 'TLSv1.2',
           ciphers: '',
+          alpn: [],
         },
         disableTime: { first: 1000, most: 30_000 },
         eject: {

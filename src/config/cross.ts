@@ -1,6 +1,6 @@
 import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
-import { offerOf } from '../codec/index.ts';
+import { alpnNames, offerOf } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -144,12 +144,18 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
 /** Who writes how connections are to be secured, and then makes them in clear text, has forgotten something. */
 function security(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
   if (!isFields(given) || Object.keys(given).length === 0) return [];
+  const path: PropertyPath = [...above, 'tls'];
+  const unknown = list(given['alpn']).flatMap((name, i): Complaint[] => {
+    if (typeof name !== 'string' || alpnNames.includes(name)) return [];
+    const at = [...path, 'alpn', i];
+    const message = `${showPath(at)}: expected one of ${alpnNames.join(', ')}, not ${showValue(name)}`;
+    return [{ code: 'config/unknown-value', message, path: at }];
+  });
   const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes));
-  if (addresses.length === 0 || addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null))
-    return [];
-  const path = [...above, 'tls'];
+  const secure = addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null);
+  if (secure || addresses.length === 0) return unknown;
   const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
-  return [{ code: 'config/bad-value', message, path, at: 'key' }];
+  return [...unknown, { code: 'config/bad-value', message, path, at: 'key' }];
 }
 
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {

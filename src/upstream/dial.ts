@@ -39,7 +39,7 @@ interface Dialled {
   explain: ((error: NodeJS.ErrnoException | null) => Fault | undefined) | null;
   progress: string;
   refused(fault: Fault): void;
-  /** @param alpn what a handshake has agreed on, where there was one */
+  /** @param alpn what a handshake has agreed on, '' for nothing; missing where there was none */
   opened(alpn?: string): void;
 }
 
@@ -82,8 +82,7 @@ function secure(channel: Dialled, how: NetConnectOpts, offer: Offer): void {
   });
   socket.on('secureConnect', () => {
     const fault = handshake.judge(socket);
-    if (fault === undefined)
-      channel.opened(socket.alpnProtocol === false ? undefined : (socket.alpnProtocol ?? undefined));
+    if (fault === undefined) channel.opened(typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '');
     else channel.refused(fault);
   });
 }

@@ -8,6 +8,7 @@ export const http1 = {
   schemes: ['http', 'https'],
   secure: ['https'],
   alpn: 'http/1.1',
+  withoutAlpn: true,
   options: z.strictObject({}),
   create: (_options, out, limits) => new Http1Session(out, limits),
 } as const satisfies CodecKind;

@@ -23,6 +23,8 @@ export interface TlsOptions {
   readonly minVersion: (typeof MIN_VERSIONS)[number];
   /** OpenSSL's list; '' is Node's. */
   readonly ciphers: string;
+  /** What is offered by ALPN, the best first; empty: what the scheme says. */
+  readonly alpn: readonly string[];
 }
 
 /** Text that is read into something else, with what is wrong about it as an issue at its place. */
@@ -110,13 +112,20 @@ const shape = z
       })
       .optional()
       .describe("What may be used, as a list in OpenSSL's form. Default: Node's."),
+    alpn: z
+      .array(z.string().regex(/^[\x21-\x7e]{1,255}$/, 'expected the name of a protocol, such as http/1.1'))
+      .default([])
+      .describe(
+        'Protocols that `https://` origins may choose from (ALPN), the best first; what they choose is spoken. Origins that choose nothing are spoken ' +
+          'to in HTTP/1.1 where that is in the list. Default: HTTP/1.1.',
+      ),
   })
   .meta({ title: 'tls' });
 
 /** TLS towards origins; files are read and checked. */
 export const tlsSchema = shape.transform((given, context): TlsOptions => {
-  const { verify, ca = [], serverName = '', fingerprint: fingerprints = [], minVersion, ciphers = '' } = given;
-  const common = { ca, serverName, fingerprints, minVersion, ciphers };
+  const { verify, ca = [], serverName = '', fingerprint: fingerprints = [], minVersion, ciphers = '', alpn } = given;
+  const common = { ca, serverName, fingerprints, minVersion, ciphers, alpn };
   const refuse = (key: string, message: string): never => {
     context.addIssue({ code: 'custom', input: undefined, path: [key], message });
     return z.NEVER;
