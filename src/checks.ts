@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Checker, createCheck, Gate, MOST_PROBES } from './check/index.ts';
 import type { LastCheck } from './check/checker.ts';
+import { offerOf } from './codec/index.ts';
 import type { Config } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import { Board } from './core/board.ts';
@@ -8,6 +10,9 @@ import { METER } from './core/meter.ts';
 import { blockOrigin, type Origin } from './core/origin.ts';
 import type { Turned } from './data-plane.ts';
 import type { SharedState } from './shared-state.ts';
+import { probeSecurely } from './upstream/dial.ts';
+import type { TlsOptions } from './upstream/tls/options.ts';
+import { Security } from './upstream/tls/security.ts';
 
 /** Runs the active checks of all upstreams, and puts what they find where every thread sees it. */
 export class Checks {
@@ -17,6 +22,8 @@ export class Checks {
   readonly #defect: (error: unknown) => void;
   readonly #gate = new Gate(MOST_PROBES);
   readonly #checkers = new Map<string, Checker<Origin>>();
+  /** By upstream: whom to trust over TLS, and what that was made from. */
+  readonly #securities = new Map<string, { readonly tls: TlsOptions; readonly security: Security }>();
 
   constructor(clock: Clock, shared: SharedState, turned: Turned, defect: (error: unknown) => void) {
     this.#clock = clock;
@@ -42,8 +49,12 @@ export class Checks {
       if (Object.hasOwn(upstreams, name)) continue;
       checker.close();
       this.#checkers.delete(name);
+      this.#securities.delete(name);
     }
-    for (const [name, { check }] of Object.entries(upstreams)) {
+    for (const [name, { check, tls }] of Object.entries(upstreams)) {
+      if (!isDeepStrictEqual(this.#securities.get(name)?.tls, tls)) {
+        this.#securities.set(name, { tls, security: new Security(tls, this.#clock) });
+      }
       const origins = this.#shared.origins.get(name) ?? [];
       let checker = this.#checkers.get(name);
       if (checker === undefined && check === null) continue;
@@ -68,6 +79,11 @@ export class Checks {
       clock: this.#clock,
       gate: this.#gate,
       create: createCheck,
+      secure: (address) => {
+        const offer = offerOf(address.scheme);
+        const security = this.#securities.get(upstream)?.security;
+        return offer === null || security === undefined ? null : probeSecurely(address, security, offer);
+      },
       turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, why),
       defect: this.#defect,
     });

@@ -1,7 +1,7 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecOf, multiplexes } from './codec/index.ts';
+import { codecOf, multiplexes, offerOf, spoken } from './codec/index.ts';
 import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
@@ -437,16 +437,21 @@ export class DataPlane {
       options,
       this.#clock,
       this.#wheel,
-      (out, origin) => {
-        const kind = codecOf(origin.address.scheme);
+      (out, origin, chosen) => {
+        const kind = spoken(origin.address.scheme, chosen);
         return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits, pool.shared.learned(origin));
       },
       (error) => this.report(error),
       this.#config.limits.window,
-      ({ address }) => {
-        const kind = codecOf(address.scheme);
-        return multiplexes(kind, codecOptions(upstream.options, kind));
+      ({ address: { scheme } }, chosen) => {
+        // Before the handshake it may come to be anything that is offered.
+        const names = chosen === undefined ? ['', ...(offerOf(scheme, pool.options.tls?.alpn)?.names ?? [])] : [chosen];
+        return names.some((one) => {
+          const kind = spoken(scheme, one);
+          return multiplexes(kind, codecOptions(upstream.options, kind));
+        });
       },
+      ({ scheme }) => offerOf(scheme, pool.options.tls?.alpn),
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);

@@ -1,3 +1,4 @@
+import { offerOf } from './codec/index.ts';
 import { loadText, showProblem, type Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { schemes } from './config/schema.ts';
@@ -30,6 +31,7 @@ import { figuresOf } from './figures.ts';
 import { showMetrics } from './observe/metrics.ts';
 import type { Sluice, Source } from './sluice.ts';
 import { hasName, isOriginProblem, parseOrigin } from './upstream/origin-url.ts';
+import { identityOf } from './upstream/tls/identity.ts';
 
 /** Who asks when nobody says: the program that sluice is a library of. */
 const PROGRAM = 'program';
@@ -294,6 +296,10 @@ export class Operator implements Control {
     const facts = {
       source: override?.added !== undefined ? 'admin' : from,
       child,
+      tls:
+        offerOf(origin.address.scheme) === null
+          ? null
+          : identityOf(sluice.config.upstreams[upstream].tls, origin.address),
       reason: sluice.reason(upstream, origin.name),
       check: sluice.checked(upstream, origin),
       override,

@@ -8,6 +8,7 @@ import type { Config } from './config/config.ts';
 import { boardKeys } from './control/boards.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
+import { unverified } from './control/unverified.ts';
 import type { OriginView, RecordView } from './control/views.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { Origin } from './core/origin.ts';
@@ -181,6 +182,7 @@ export class Sluice {
     }
     this.#checks.update(this.#config);
     this.children.update(this.#given, this.#config);
+    this.#warn([]);
     this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
@@ -199,7 +201,9 @@ export class Sluice {
           'the number of threads cannot change while they run: restart sluice, or leave `threads` as it is',
         );
       }
+      const warned = unverified(this.#given);
       const changes = await this.#resolved(config, () => this.#apply(config, this.#lasting(), true));
+      this.#warn(warned);
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -428,6 +432,14 @@ export class Sluice {
       if (this.#closing !== null) return;
       this.report(error);
       throw error;
+    }
+  }
+
+  /** @param said upstreams of which it has been said */
+  #warn(said: readonly string[]): void {
+    for (const name of unverified(this.#given)) {
+      const why = 'whoever gets between can read and change everything (tls.verify: false)';
+      if (!said.includes(name)) this.say('warn', 'tls-unverified', `${name}: nobody checks its certificates: ${why}`);
     }
   }
 

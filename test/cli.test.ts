@@ -22,8 +22,8 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['proxy --to 3000 --from 80x', /^sluice: --from: the port is missing, as in 80x:8080\n$/],
   ['proxy --to 3000 --balance least-bussy', /^sluice: --balance: expected .*; did you mean "least-busy"\?\n$/],
   [
-    'proxy --to https://example.com',
-    /^sluice: --to: https origins are not in this release, which speaks http, fastcgi, [a-z0-9, ]+\n$/,
+    'proxy --to dialin://example.com',
+    /^sluice: --to: dialin origins are not in this release, which speaks http, https, fastcgi, [a-z0-9, ]+\n$/,
   ],
   ['proxy --to 3000 --balnce first', /^sluice: unknown option '--balnce'\n\(Did you mean --balance\?\)\n/],
   ['proxy --to 3000 --threads x', /^sluice: option '--threads <n>' argument 'x' is invalid/],

@@ -1,4 +1,6 @@
 import type { OriginAddress } from '../core/origin.ts';
+import type { Socket } from 'node:net';
+import { showDuration } from '../core/units.ts';
 import type { Finding, ProbeTools } from './check.ts';
 
 /** What a probe has under way. */
@@ -75,4 +77,40 @@ function reason(error: unknown): string {
 export function endpoint(address: OriginAddress): { path: string } | { host: string; port: number } {
   if (address.path !== undefined) return { path: address.path };
   return { host: address.ip ?? address.host, port: address.port };
+}
+
+/**
+ * Begins a probe with a connection as requests would make it: over TLS where the origin's scheme wants that. Nothing is
+ * sent to somebody who is not who it should be.
+ *
+ * @param begin goes on with the connection; without one it makes its own, in clear text
+ */
+export function withConnection(
+  address: OriginAddress,
+  tools: ProbeTools,
+  found: (finding: Finding) => void,
+  begin: (socket: Socket | undefined) => Underway,
+): Underway {
+  const connection = tools.secure?.(address) ?? null;
+  if (connection === null) return begin(undefined);
+  const { socket } = connection;
+  let underway: Underway | undefined;
+  const broke = (error: NodeJS.ErrnoException): void => {
+    const fault = connection.explain(error);
+    found(fault === undefined ? broken(error, 'cannot connect') : failed(`${fault.code}: ${fault.detail}`));
+  };
+  socket.on('error', broke);
+  socket.on('close', () => found(failed('cannot connect')));
+  socket.on('secureConnect', () => {
+    const fault = connection.judge();
+    if (fault !== undefined) return found(failed(`${fault.code}: ${fault.detail}`));
+    underway = begin(socket);
+  });
+  return {
+    late: () => underway?.late() ?? failed(`no connection within ${showDuration(tools.timeout)}`),
+    close() {
+      underway?.close();
+      socket.destroy();
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Kind } from '../core/kind.ts';
@@ -17,6 +18,22 @@ export interface ProbeTools {
   readonly timeout: number;
   /** Nobody wants to know any more: end at once. What is found then is not looked at. */
   readonly signal: AbortSignal;
+  /** Begins a connection to an origin that is spoken to over TLS; `null`: this one is not. Default: none is. */
+  readonly secure?: (address: OriginAddress) => SecureConnection | null;
+}
+
+/** A connection over TLS that is being made: by the same rules as those of requests. */
+interface SecureConnection {
+  readonly socket: Socket;
+  /** Asked when the handshake is done: what is wrong with it. */
+  judge(): TlsFault | undefined;
+  /** What an error has to do with TLS. */
+  explain(error: NodeJS.ErrnoException): TlsFault | undefined;
+}
+
+interface TlsFault {
+  readonly code: string;
+  readonly detail: string;
 }
 
 /** One way to ask an origin whether it works. Has no state of its own: many probes may run at once. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { originName, type OriginAddress } from '../core/origin.ts';
-import type { Check, Finding } from './check.ts';
+import type { Check, Finding, ProbeTools } from './check.ts';
 import type { Gate } from './gate.ts';
 import type { CheckOptions } from './options.ts';
 import { Verdict } from './verdict.ts';
@@ -30,6 +30,8 @@ export interface CheckerTools<Target> {
   create(options: CheckOptions): Check;
   /** There is a first verdict about a target, or another one than before. */
   turned(target: Target, healthy: boolean, why: string): void;
+  /** As in `ProbeTools`. */
+  readonly secure?: ProbeTools['secure'];
   /** Hears what a check or `turned` throws. */
   defect(error: unknown): void;
 }
@@ -146,9 +148,10 @@ class Round<Target extends CheckTarget> {
   }
 
   async #ask(signal: AbortSignal): Promise<Finding> {
-    const { clock } = this.#tools;
+    const { clock, secure } = this.#tools;
+    const tools = { clock, timeout: this.#options.timeout, signal };
     try {
-      return await this.#check.probe(this.target.address, { clock, timeout: this.#options.timeout, signal });
+      return await this.#check.probe(this.target.address, secure === undefined ? tools : { ...tools, secure });
     } catch (error) {
       this.#tools.defect(error);
       return { healthy: undefined, detail: 'the check is defective' };

@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import type { OriginAddress } from '../core/origin.ts';
+import { authorityOf, type OriginAddress } from '../core/origin.ts';
 import { showDuration } from '../core/units.ts';
-import { attempt, broken, endpoint, failed } from './attempt.ts';
+import { attempt, broken, endpoint, failed, type Underway, withConnection } from './attempt.ts';
 import type { Check, CheckKind, Finding, ProbeTools } from './check.ts';
 import { bodyOption, Expectation, hostSchema, MOST_BODY, pathSchema, statusOption } from './expectation.ts';
 
@@ -54,7 +55,7 @@ export const http = {
   name: 'http',
   aliases: ['httpchk'],
   about: 'A request is answered with an expected status and, if asked for, body. HTTP/1.1, a new connection each time.',
-  schemes: ['http'],
+  schemes: ['http', 'https'],
   slash: 'path',
   options,
   create: (given): Check => new HttpCheck(given),
@@ -74,43 +75,53 @@ class HttpCheck implements Check {
   }
 
   probe(address: OriginAddress, tools: ProbeTools): Promise<Finding> {
-    return attempt(tools, (found) => {
-      const sent = this.#request(address);
-      const within = `within ${showDuration(tools.timeout)}`;
-      const lookedAt = this.#expected.looksAtBody;
-      let connected = false;
-      /** The status, once it is there and as expected. */
-      let status: Finding | undefined;
-      const ended = (otherwise: Finding): void =>
-        found(status === undefined ? otherwise : failed(`${status.detail}, but the answer was cut off`));
-      sent.on('socket', (socket) => socket.once('connect', () => (connected = true)));
-      sent.on('error', (error) => ended(broken(error, connected ? 'no answer' : 'cannot connect')));
-      // Nobody asked for another protocol, so this is not an answer; without a listener Node would say only "closed".
-      sent.on('upgrade', (answer, socket) => {
-        socket.destroy();
-        found(this.#status(answer));
-      });
-      sent.on('response', (answer) => {
-        const judged = this.#status(answer);
-        answer.on('error', () => ended(judged));
-        if (judged.healthy !== true) return found(judged);
-        status = judged;
-        this.#read(answer, judged, found);
-      });
-      sent.end();
-      return {
-        late() {
-          if (status === undefined) return failed(`${connected ? 'no answer' : 'no connection'} ${within}`);
-          // With no body to look for, the status has decided; the rest is read only so that the origin need not see a reset.
-          return lookedAt ? failed(`${status.detail}, but the body did not end ${within}`) : status;
-        },
-        close: () => sent.destroy(),
-      };
-    });
+    return attempt(tools, (found) =>
+      withConnection(address, tools, found, (socket) => this.#ask(address, tools, found, socket)),
+    );
   }
 
-  #request(address: OriginAddress): ClientRequest {
-    const { method, path, headers, host = authority(address) } = this.#options;
+  /** @param over a connection that is there already */
+  #ask(
+    address: OriginAddress,
+    tools: ProbeTools,
+    found: (finding: Finding) => void,
+    over: Socket | undefined,
+  ): Underway {
+    const sent = this.#request(address, over);
+    const within = `within ${showDuration(tools.timeout)}`;
+    const lookedAt = this.#expected.looksAtBody;
+    let connected = over !== undefined;
+    /** The status, once it is there and as expected. */
+    let status: Finding | undefined;
+    const ended = (otherwise: Finding): void =>
+      found(status === undefined ? otherwise : failed(`${status.detail}, but the answer was cut off`));
+    sent.on('socket', (socket) => socket.once('connect', () => (connected = true)));
+    sent.on('error', (error) => ended(broken(error, connected ? 'no answer' : 'cannot connect')));
+    // Nobody asked for another protocol, so this is not an answer; without a listener Node would say only "closed".
+    sent.on('upgrade', (answer, socket) => {
+      socket.destroy();
+      found(this.#status(answer));
+    });
+    sent.on('response', (answer) => {
+      const judged = this.#status(answer);
+      answer.on('error', () => ended(judged));
+      if (judged.healthy !== true) return found(judged);
+      status = judged;
+      this.#read(answer, judged, found);
+    });
+    sent.end();
+    return {
+      late() {
+        if (status === undefined) return failed(`${connected ? 'no answer' : 'no connection'} ${within}`);
+        // With no body to look for, the status has decided; the rest is read only so that the origin need not see a reset.
+        return lookedAt ? failed(`${status.detail}, but the body did not end ${within}`) : status;
+      },
+      close: () => sent.destroy(),
+    };
+  }
+
+  #request(address: OriginAddress, over: Socket | undefined): ClientRequest {
+    const { method, path, headers, host = authorityOf(address) } = this.#options;
     const { path: socketPath, ...where } = { path: undefined, ...endpoint(address) };
     return request({
       ...where,
@@ -118,9 +129,10 @@ class HttpCheck implements Check {
       method,
       path,
       headers: { Host: host, 'User-Agent': 'sluice-check', ...headers },
-      // A connection of its own, closed afterwards: what is tested includes that one can be made.
-      agent: false,
       maxHeaderSize: MOST_HEAD,
+      // A connection of its own, closed afterwards: what is tested includes that one can be made. Beside one that is there
+      // already no agent may stand, not even `false`: it would make another, in clear text.
+      ...(over === undefined ? { agent: false } : { createConnection: () => over }),
     });
   }
 
@@ -140,11 +152,4 @@ class HttpCheck implements Check {
     });
     answer.on('end', judge);
   }
-}
-
-/** The authority a client would use: without the scheme's default port. */
-function authority({ host, port, path }: OriginAddress): string {
-  if (path !== undefined) return 'localhost';
-  const name = host.includes(':') ? `[${host}]` : host;
-  return port === 80 ? name : `${name}:${port}`;
 }

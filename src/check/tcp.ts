@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { z } from 'zod';
 import type { OriginAddress } from '../core/origin.ts';
 import { showDuration } from '../core/units.ts';
-import { attempt, broken, endpoint, failed } from './attempt.ts';
+import { attempt, broken, endpoint, failed, withConnection } from './attempt.ts';
 import type { Check, CheckKind, Finding } from './check.ts';
 
 /** Milliseconds for the origin to close its side too. A socket closed while a greeting is unread would be reset instead. */
@@ -20,22 +20,26 @@ export const tcp = {
 } as const satisfies CheckKind<typeof options>;
 
 const probe: Check['probe'] = (address: OriginAddress, tools) =>
-  attempt(tools, (found) => {
-    let connected: Finding | undefined;
-    let cancel: (() => void) | undefined;
-    const socket = connect(endpoint(address));
-    socket.on('connect', () => {
-      connected = { healthy: true, detail: 'connected' };
-      cancel = tools.clock.after(FAREWELL, () => found(connected as Finding), 'idle');
-      socket.resume().end();
-    });
-    socket.on('error', (error) => found(connected ?? broken(error, 'cannot connect')));
-    socket.on('close', () => found(connected ?? failed('cannot connect')));
-    return {
-      late: () => connected ?? failed(`no connection within ${showDuration(tools.timeout)}`),
-      close() {
-        cancel?.();
-        socket.destroy();
-      },
-    };
-  });
+  attempt(tools, (found) =>
+    withConnection(address, tools, found, (secure) => {
+      let connected: Finding | undefined;
+      let cancel: (() => void) | undefined;
+      const socket = secure ?? connect(endpoint(address));
+      const isThere = (): void => {
+        connected = { healthy: true, detail: 'connected' };
+        cancel = tools.clock.after(FAREWELL, () => found(connected as Finding), 'idle');
+        socket.resume().end();
+      };
+      if (secure === undefined) socket.on('connect', isThere);
+      socket.prependListener('error', (error) => found(connected ?? broken(error, 'cannot connect')));
+      socket.prependListener('close', () => found(connected ?? failed('cannot connect')));
+      if (secure !== undefined) isThere();
+      return {
+        late: () => connected ?? failed(`no connection within ${showDuration(tools.timeout)}`),
+        close() {
+          cancel?.();
+          socket.destroy();
+        },
+      };
+    }),
+  );

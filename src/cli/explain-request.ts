@@ -83,7 +83,7 @@ function shown(made: Explanation): string[] {
 }
 
 function outcome(made: Explanation): string[] {
-  const { action, status, error, because, location, upstream, balance, key, origins, pick } = made;
+  const { action, status, error, because, location, upstream, balance, key, origins, pick, tls } = made;
   const why = because === null ? '' : `: ${because}`;
   switch (action) {
     case 'refuse':
@@ -110,6 +110,14 @@ function outcome(made: Explanation): string[] {
         ),
         '',
         pick === null ? `no origin${why}` : `origin ${pick}${why}`,
+        ...(tls === null ? [] : [overTls(tls)]),
       ];
   }
+}
+
+function overTls({ serverName, checks, clientCertificate }: NonNullable<Explanation['tls']>): string {
+  const own = clientCertificate ? ', with a client certificate' : '';
+  if (checks.length === 0) return `over TLS${own}, to whoever answers: its certificate is NOT checked`;
+  const names = checks.includes('ca') ? ` of ${serverName}` : '';
+  return `over TLS${own}; its certificate${names} is checked by ${checks.join(' and ')}`;
 }

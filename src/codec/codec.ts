@@ -119,4 +119,6 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */
   readonly alpn?: string;
+  /** It is also what origins speak that choose nothing by ALPN. */
+  readonly withoutAlpn?: boolean;
 };

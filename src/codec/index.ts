@@ -20,6 +20,33 @@ export function codecOf(scheme: string): CodecKind {
   return byScheme.get(scheme) as CodecKind;
 }
 
+const byAlpn: ReadonlyMap<string, CodecKind> = new Map(
+  (codecs as readonly CodecKind[]).flatMap((kind) => (kind.alpn === undefined ? [] : [[kind.alpn, kind] as const])),
+);
+
+/** What may be offered by ALPN. */
+export const alpnNames: readonly string[] = [...byAlpn.keys()];
+
+/**
+ * What an origin of this scheme is offered by ALPN when a connection over TLS begins; `null`: it speaks in clear text.
+ *
+ * @param wanted for schemes that leave a choice: those whose protocol is also spoken without ALPN; none: that protocol
+ */
+export function offerOf(
+  scheme: string,
+  wanted: readonly string[] = [],
+): { readonly names: readonly string[]; readonly required: boolean } | null {
+  const { secure = [], alpn, withoutAlpn } = codecOf(scheme);
+  if (!secure.includes(scheme)) return null;
+  const names = withoutAlpn === true && wanted.length > 0 ? wanted : alpn === undefined ? [] : [alpn];
+  return { names, required: names.length > 0 && !names.some((name) => byAlpn.get(name)?.withoutAlpn === true) };
+}
+
+/** What is spoken on a connection to an origin of this scheme: `chosen` by ALPN, or else what the scheme says. */
+export function spoken(scheme: string, chosen = ''): CodecKind {
+  return byAlpn.get(chosen) ?? codecOf(scheme);
+}
+
 /** Whether exchanges share connections, with these options of the protocol. */
 export function multiplexes(kind: CodecKind, options: Readonly<Record<string, unknown>>): boolean {
   return kind.multiplexes ?? kind.multiplexesWith?.(options) ?? false;

@@ -54,6 +54,18 @@ test('the least config, with everything filled in', () => {
         keepAlive: { idle: 4000, maxIdle: 128, maxAge: 3_600_000, maxRequests: 100_000 },
         maxInFlight: Infinity,
         slowStart: 0,
+        tls: {
+          verify: true,
+          ca: [],
+          serverName: '',
+          fingerprints: [],
+          cert: null,
+          key: null,
+          passphrase: null,
+          minVersion: 'TLSv1.2',
+          ciphers: '',
+          alpn: [],
+        },
         disableTime: { first: 1000, most: 30_000 },
         eject: {
           on: ['connect', 'timeout', 'reset', 502, 503, 504],

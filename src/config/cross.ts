@@ -1,5 +1,6 @@
 import { canCheck, checkProblem, checkSchema, checksFor } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
+import { alpnNames, offerOf } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -118,6 +119,7 @@ function upstreams(given: unknown): Complaint[] {
       ...origins(upstream['origins'], path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
+      ...security(upstream['tls'], upstream['origins'], path),
       ...checks(upstream['check'], upstream['origins'], path),
     ];
   });
@@ -161,6 +163,23 @@ function pool(spawn: Fields, index: number, seen: Set<string>, above: PropertyPa
   const path = [...above, 'origins', index, 'spawn'];
   const message = `${showPath(path)}: ${JSON.stringify(name)} is in this upstream already: give each \`spawn\` a \`name\` of its own`;
   return [{ code: 'config/duplicate-origin', message, path }];
+}
+
+/** Who writes how connections are to be secured, and then makes them in clear text, has forgotten something. */
+function security(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
+  if (!isFields(given) || Object.keys(given).length === 0) return [];
+  const path: PropertyPath = [...above, 'tls'];
+  const unknown = list(given['alpn']).flatMap((name, i): Complaint[] => {
+    if (typeof name !== 'string' || alpnNames.includes(name)) return [];
+    const at = [...path, 'alpn', i];
+    const message = `${showPath(at)}: expected one of ${alpnNames.join(', ')}, not ${showValue(name)}`;
+    return [{ code: 'config/unknown-value', message, path: at }];
+  });
+  const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes));
+  const secure = addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null);
+  if (secure || addresses.length === 0) return unknown;
+  const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
+  return [...unknown, { code: 'config/bad-value', message, path, at: 'key' }];
 }
 
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {

@@ -37,7 +37,9 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   api: ['admin'],
   management: ['admin'],
   socket: ['address'],
-  password: ['token'],
+  password: ['token', 'passphrase'],
+  sni: ['serverName'],
+  trust: ['ca'],
   auth: ['token'],
   backends: ['upstreams'],
   clusters: ['upstreams'],
@@ -172,7 +174,10 @@ class Ground {
           ? `; it belongs in ${oneOf(places(elsewhere))}`
           : `; known: ${known.join(', ')}`);
     const complaint: Complaint = { code: 'config/unknown-key', message, path: [...path, key], at: 'key' };
-    return meant === undefined ? complaint : { ...complaint, meant: { at: path, key: meant } };
+    if (meant === undefined) return complaint;
+    // Its value may be the secret that the right key would have.
+    const secret = this.#isSecret([...path, meant]) ? { secret: true } : {};
+    return { ...complaint, ...secret, meant: { at: path, key: meant } };
   }
 
   /** The value is of a type, or one of a few, that the option does not take. */

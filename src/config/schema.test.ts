@@ -9,6 +9,9 @@ import { options } from './schema-walk.ts';
 /** Options for which "not given" means something that no value says. */
 const WITHOUT_DEFAULT = new Set([
   'upstreams.NAME.origins.resolve',
+  ...['verify', 'ca', 'serverName', 'fingerprint', 'cert', 'key', 'passphrase', 'ciphers'].map(
+    (option) => `upstreams.NAME.tls.${option}`,
+  ),
   '$schema',
   'listen.name',
   'listen.mode',

@@ -22,3 +22,25 @@ test('secrets are hidden, everything else is as it was', () => {
   assert.deepEqual({ ...shown, admin: null, upstreams: null }, { ...config, admin: null, upstreams: null });
   assert.match(JSON.stringify(config), /a-secret-of-admin/, 'the config in force is not touched');
 });
+
+test('so are the secret of AJP and the fields of a check; what tells nothing is shown', () => {
+  const { config } = check({
+    upstreams: {
+      app: {
+        origins: 'ajp://127.0.0.1:8009',
+        ajp: { secret: 'a-secret-of-ajp' },
+      },
+      web: {
+        origins: 'https://app.example',
+        check: { type: 'http', path: '/up', headers: { Authorization: 'Bearer a-secret-of-web' } },
+      },
+    },
+    routes: [{ to: 'app' }],
+  });
+  assert.ok(config !== undefined);
+  const shown = withoutSecrets(config);
+  assert.doesNotMatch(JSON.stringify(shown), /a-secret/);
+  assert.deepEqual(shown.upstreams['web'].check?.options['headers'], { Authorization: '***' });
+  assert.equal(shown.upstreams['web'].check?.options['path'], '/up');
+  assert.deepEqual(shown.upstreams['app'].tls, config.upstreams['app'].tls, 'there is none to hide');
+});

@@ -7,11 +7,13 @@ import { Networks } from '../core/networks.ts';
 import { authorityOf, Origin, type OriginAddress, type OriginState } from '../core/origin.ts';
 import { Request } from '../core/request.ts';
 import type { AnswerSink } from '../core/answer.ts';
+import { offerOf } from '../codec/index.ts';
 import { RequestHeadParser } from '../codec/http1/request-head.ts';
 import { Http1Session } from '../codec/http1/session.ts';
 import { passes } from '../rewrite/index.ts';
 import { remoteOf } from '../rewrite/remote.ts';
 import { compile, type RouteAction } from '../route/table.ts';
+import { identityOf } from '../upstream/tls/identity.ts';
 import { choose, type KnownOrigin } from './choice.ts';
 import { retryRules } from './retry-rules.ts';
 import { told } from './told.ts';
@@ -78,6 +80,7 @@ export function explain(
     key: null,
     origins: [],
     pick: null,
+    tls: null,
     because: null,
     timeouts: {},
     retries: [],
@@ -152,6 +155,10 @@ function act(
     key: choice.key,
     origins: choice.origins,
     pick: choice.origin?.name ?? null,
+    tls:
+      choice.origin === null || offerOf(choice.origin.address.scheme) === null
+        ? null
+        : identityOf(upstream.tls, choice.origin.address),
     because: choice.because,
     timeouts: {
       ...made.timeouts,

@@ -15,6 +15,7 @@ export interface Moment {
 /** What else is known of an origin. */
 export interface OriginFacts {
   readonly source: OriginView['source'];
+  readonly tls: OriginView['tls'];
   /** The process that it is; `since` is clock time. */
   readonly child?: { readonly name: string; readonly pid: number; readonly since: number } | undefined;
   readonly reason: { readonly why: string; readonly at: number } | undefined;
@@ -31,6 +32,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
   return {
     name: origin.name,
     url: origin.url,
+    tls: facts.tls,
     source: facts.source,
     child: facts.child === undefined ? null : childView(facts.child, { wall, now }),
     state: origin.state,

@@ -84,10 +84,22 @@ export const poolView = z
   })
   .meta({ id: 'Pool' });
 
+/** Who an origin over TLS has to be. */
+const tls = z.strictObject({
+  /** Asked for, and has to be in its certificate. */
+  serverName: z.string(),
+  /** What its certificate is held against; empty: anybody may answer. */
+  checks: z.array(z.enum(['ca', 'fingerprint'])),
+  /** We show a certificate of our own. */
+  clientCertificate: z.boolean(),
+});
+
 export const originView = z
   .strictObject({
     name: z.string(),
     url: z.string(),
+    /** `null`: it is spoken to in clear text. */
+    tls: tls.nullable(),
     /** Who brought it: the config, a name that resolves to it, an operator, or sluice itself, which has started it. */
     source: z.enum(['config', 'dns', 'admin', 'spawn']),
     /** The process that it is, when sluice has started it. */
@@ -247,6 +259,8 @@ export const explanationView = z
       }),
     ),
     pick: z.string().nullable(),
+    /** Who it has to be, over TLS; `null`: it is spoken to in clear text. */
+    tls: tls.nullable(),
     /** Why this one; a balancer that rolls dice says so. */
     because: z.string().nullable(),
     timeouts: z.record(z.string(), ms.nullable()),

@@ -41,7 +41,7 @@ describe('errors', () => {
       if (retry !== 'never') assert.ok(side === 'origin' || code === 'origin-removed', code);
       assert.equal(
         retry === 'always',
-        /^(?:connect-|name-|origin-overloaded|stream-refused|no-websocket)/.test(code),
+        /^(?:connect-|name-|tls-|origin-overloaded|stream-refused|no-websocket)/.test(code),
         code,
       );
     }

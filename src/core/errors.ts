@@ -238,6 +238,79 @@ export const errors = {
   ),
   'name-not-found': row('origin', 502, 'dns_error', 'always', "The origin's host name does not resolve."),
 
+  // The connection was made, but not over TLS as the config wants it: nothing was sent, or nothing was looked at.
+  'tls-untrusted': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate is not issued by anybody who is trusted: `tls.ca` is missing, or the origin does not send its whole chain.",
+  ),
+  'tls-expired': row('origin', 502, 'tls_certificate_error', 'always', "The origin's certificate has expired."),
+  'tls-not-yet-valid': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate is not valid yet, or the clock of one of the machines is wrong.",
+  ),
+  'tls-wrong-name': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate is for other names than `tls.serverName`, which is the host in the origin's URL unless given.",
+  ),
+  'tls-wrong-fingerprint': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate is none of those in `tls.fingerprint`.",
+  ),
+  'tls-bad-certificate': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate cannot be used: a signature is wrong, a key is too weak, or it is for another purpose.",
+  ),
+  'tls-client-certificate': row(
+    'origin',
+    502,
+    'tls_alert_received',
+    'always',
+    'The origin wants a client certificate (`tls.cert`), or does not accept the one it got.',
+  ),
+  'tls-refused': row(
+    'origin',
+    502,
+    'tls_alert_received',
+    'always',
+    'The origin ended the TLS handshake with an alert: no common version, cipher or name.',
+  ),
+  'tls-no-protocol': row(
+    'origin',
+    502,
+    'tls_protocol_error',
+    'always',
+    "The origin speaks TLS, but not the protocol of its URL's scheme: it has not chosen it by ALPN.",
+  ),
+  'tls-not-spoken': row(
+    'origin',
+    502,
+    'tls_protocol_error',
+    'always',
+    'The origin does not speak TLS: it answered with something else. Its URL may have to begin with http://.',
+  ),
+  'tls-failed': row(
+    'origin',
+    502,
+    'tls_protocol_error',
+    'always',
+    'The TLS handshake failed, or the origin closed the connection in the middle of it.',
+  ),
+
   // The origin failed after something was sent.
   'origin-closed': row(
     'origin',

@@ -27,17 +27,17 @@ export const METER = {
   bytesOut: 15,
   /** Times an origin was taken out. */
   ejections: 16,
-  /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`, with room for more. */
-  retries: 17,
   /** Clock time since which this thread's first waiter waits; 0 when nobody does. */
-  oldest: 41,
+  oldest: 27,
   /** Four histograms, see `Histogram`. */
-  total: 42,
-  first: 59,
-  connect: 76,
-  queue: 93,
-  /** Requests that ended with an error, by the place of their code in the table of errors. */
-  errors: 110,
+  total: 28,
+  first: 45,
+  connect: 62,
+  queue: 79,
+  /** Requests that ended with an error, by the place of their code in the table of errors: room for 96 codes. */
+  errors: 96,
+  /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`, with room for 64. */
+  retries: 192,
 } as const;
 
 /** Upper bounds of the buckets of times, in milliseconds; one more bucket holds what is longer. */

@@ -67,8 +67,9 @@ const UNLIMITED = 0x7fff_ffff;
 export class Origin {
   /** Canonical `host:port`, `[v6]:port` or `unix:/path`: it feeds the hash balancers, so it must not depend on spelling. */
   readonly name: string;
-  readonly url: string;
-  readonly address: OriginAddress;
+  url: string;
+  /** Another object than before once the scheme or the host has changed, though the name has not. */
+  address: OriginAddress;
   /** The share in force: less than `fullWeight` while it starts slowly. Balancers go by this one. */
   weight: number;
   /** The share it is configured with. */
@@ -96,8 +97,10 @@ export class Origin {
     if (options.drained === true) this.state = 'draining';
   }
 
-  /** Takes over what may change while it runs; name and address are what it is. */
+  /** Takes over what may change while it runs. It is what it is by its name; the scheme and the host may be others. */
   update(options: OriginOptions): void {
+    this.url = options.url;
+    if (!sameAddress(this.address, options.address)) this.address = options.address;
     this.weight = this.fullWeight = options.weight ?? 1;
     this.backup = options.backup ?? false;
     this.maxConnections = options.maxConnections ?? Infinity;
@@ -305,9 +308,18 @@ export function originName(address: OriginAddress): string {
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
 
+function sameAddress(a: OriginAddress, b: OriginAddress): boolean {
+  return a.scheme === b.scheme && a.host === b.host && originName(a) === originName(b);
+}
+
+/** The port of a scheme when none is given, as registered with IANA; 0: it has none. */
+export function defaultPort(scheme: string): number {
+  return scheme === 'http' || scheme === 'h2c' ? 80 : scheme === 'https' || scheme === 'h2' ? 443 : 0;
+}
+
 /** The authority a client would use for an origin: the name as the user wrote it, without the scheme's default port. */
 export function authorityOf({ scheme, host, port, path }: OriginAddress): string {
   if (path !== undefined) return 'localhost';
   const name = originName({ scheme, host, port });
-  return port === 80 ? name.slice(0, -3) : name;
+  return port === (defaultPort(scheme) || 80) ? name.slice(0, name.lastIndexOf(':')) : name;
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import type { Origin, OriginAddress } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer } from '../core/wheel.ts';
 import type { Asker, CodecSession, RequestTarget } from '../codec/codec.ts';
@@ -8,6 +8,8 @@ import { BULK, type WireLike, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Link, LinkState, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
+import type { Fault } from './tls/fault.ts';
+import type { Security } from './tls/security.ts';
 
 /** One live connection to an origin: a socket and its protocol state. Belongs to one exchange or lies in the pool. */
 export class Channel implements Link, WireOwner {
@@ -16,6 +18,14 @@ export class Channel implements Link, WireOwner {
   readonly wire: Wire;
   readonly session: CodecSession;
   readonly born: number;
+  /** Where it leads: the origin may have got another scheme or host since. */
+  address: OriginAddress;
+  /** By whose rules the origin was let in; `null`: it was not asked who it is. */
+  security: Security | null = null;
+  /** What ended the connection, where that takes more than the system's error to tell. */
+  explain: ((error: NodeJS.ErrnoException | null) => Fault | undefined) | null = null;
+  /** How far connecting has come, for who waits too long. */
+  progress = 'no connection in time';
   readonly dismissed = false;
   state: LinkState = 'connecting';
   /** Exchanges carried so far. */
@@ -44,6 +54,7 @@ export class Channel implements Link, WireOwner {
     this.pool = pool;
     this.#user = user;
     this.born = pool.clock.now();
+    this.address = origin.address;
     this.wire = wire ?? new Wire(this, pool.window);
     wire?.adopt(this);
     this.session = pool.makeSession(this.wire, origin, alpn);
@@ -68,6 +79,15 @@ export class Channel implements Link, WireOwner {
       this.defect(error);
       this.wire.destroy(true);
     }
+  }
+
+  /** Called by dial once the socket is connected, but to somebody who is not asked anything. */
+  refused({ code, detail }: Fault): void {
+    if (this.state !== 'connecting') return;
+    const user = this.#user;
+    this.#user = null;
+    this.close();
+    user?.notConnected(code, detail);
   }
 
   /**
@@ -173,7 +193,9 @@ export class Channel implements Link, WireOwner {
   }
 
   ended(): void {
-    if (this.state === 'idle' || this.state === 'connecting') return this.close();
+    if (this.state === 'idle') return this.close();
+    // In the middle of a handshake; that it failed is told by `closed`.
+    if (this.state === 'connecting') return;
     const user = this.#user;
     if (user !== null && this.wire.deaf && !this.#answerEnded) {
       // The failed write may have used up the news of a reset: this end may not be the end of an answer.
@@ -217,8 +239,15 @@ export class Channel implements Link, WireOwner {
     if (user === null) return;
     if (state === 'connecting') {
       const detail = error === null ? 'closed' : (error.code ?? error.message);
-      user.notConnected(connectError(error), detail);
+      const fault = this.explain?.(error) ?? { code: connectError(error), detail };
+      user.notConnected(fault.code, fault.detail);
     } else {
+      // The origin turned us away after all, and has not looked at what it was sent meanwhile.
+      const fault = this.carried === 1 && !this.heard ? this.explain?.(error) : undefined;
+      if (fault !== undefined) {
+        this.session.abort(this.#id);
+        return user.notConnected(fault.code, fault.detail);
+      }
       // Not an orderly end: even an answer that ends with the connection is not complete.
       this.session.abort(this.#id);
       user.fail(this.#answering ? 'answer-incomplete' : 'origin-closed', error?.code);
@@ -292,7 +321,7 @@ export class Channel implements Link, WireOwner {
       case 'connecting':
         this.#user = null;
         this.close();
-        return user?.notConnected('connect-timeout', 'no connection in time');
+        return user?.notConnected('connect-timeout', this.progress);
       case 'open': {
         if (user === null) return;
         this.#user = null;

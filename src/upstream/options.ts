@@ -4,9 +4,11 @@ import { count, duration, size, withoutDefault } from '../core/kind.ts';
 import type { OriginOptions } from '../core/origin.ts';
 import { type SpawnInput, type SpawnOptions, spawnSchema } from '../spawn/children/options.ts';
 import { ejectSchema } from './ejection.ts';
+import { tlsSchema } from './tls/options.ts';
 import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
 export { ejectSchema } from './ejection.ts';
+export type { TlsOptions } from './tls/options.ts';
 export { isOriginProblem, parseOrigin } from './origin-url.ts';
 
 /** An origin as it is configured: its host may be a name that stands for several. */
@@ -152,7 +154,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
       url: url
         .optional()
         .describe(
-          'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
+          'Where it listens: `http://HOST:PORT`, `https://HOST`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
             'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
         ),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
@@ -248,6 +250,7 @@ export const upstreamShape = {
   retries: retriesSchema.prefault({}).describe('Asking again after a failure.'),
   timeouts: originTimeoutsSchema.prefault({}).describe('How long an origin may take.'),
   keepAlive: originKeepAliveSchema.prefault({}).describe('Connections kept open between requests.'),
+  tls: tlsSchema.prefault({}).describe('Origins over TLS (`https://`): whose certificates are good, and who we are.'),
   disableTime: disableTimeSchema.prefault({}).describe('How long an origin is left alone after a failed connect.'),
   eject: ejectSchema.prefault({}).describe('Taking out origins whose requests fail.'),
   spool: spoolSchema

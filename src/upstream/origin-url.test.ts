@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isOriginProblem, parseOrigin } from './origin-url.ts';
 
-const SCHEMES = ['http', 'fastcgi'];
+const SCHEMES = ['http', 'fastcgi', 'https'];
 
 test('every form of an origin', () => {
   const http = (host: string, port: number) => ({ scheme: 'http', host, port });
@@ -26,6 +26,10 @@ test('every form of an origin', () => {
     ['srv://_http._tcp.app.example/', { scheme: 'http', host: '_http._tcp.app.example', port: 0, srv: true }],
     ['http+srv:web.service.consul', { scheme: 'http', host: 'web.service.consul', port: 0, srv: true }],
     ['fastcgi+srv://web', { scheme: 'fastcgi', host: 'web', port: 0, srv: true }],
+    ['https://Example.com', { scheme: 'https', host: 'example.com', port: 443 }],
+    ['https://[::1]:8443/', { scheme: 'https', host: '::1', port: 8443 }],
+    ['https+unix:/run/a.sock', { scheme: 'https', host: '', port: 0, path: '/run/a.sock' }],
+    ['https+srv:_https._tcp.a', { scheme: 'https', host: '_https._tcp.a', port: 0, srv: true }],
     ['fastcgi://php:9000', { scheme: 'fastcgi', host: 'php', port: 9000 }],
   ];
   for (const [text, address] of good) assert.deepEqual(parseOrigin(text, SCHEMES), address, text);
@@ -60,8 +64,8 @@ test('what is none, why, and which part of it', () => {
     ['unix:/', /path of the socket is missing/, undefined],
     ['unix://run/a.sock', /starts with one slash/, undefined],
     [`unix:/${'x'.repeat(107)}`, /at most 107 bytes/, undefined],
-    ['https://a', /https origins are not in this release, which speaks http, fastcgi/, 'https'],
-    ['h2c+unix:/a', /h2c origins are not in this release/, 'h2c'],
+    ['dialin://a', /dialin origins are not in this release, which speaks http, fastcgi, https/, 'dialin'],
+    ['exec+unix:/a', /exec origins are not in this release/, 'exec'],
     ['srv:', /name of the SRV records is missing/, undefined],
     ['srv://', /name of the SRV records is missing/, undefined],
     ['srv:_http._tcp.a:80', /SRV records tell the port: write srv:_http\._tcp\.a$/, ':80'],
@@ -71,7 +75,7 @@ test('what is none, why, and which part of it', () => {
     [`srv:${'x'.repeat(64)}.a`, /bad name of SRV records/, undefined],
     ['srv:10.0.0.1', /an IP address has no SRV records/, '10.0.0.1'],
     ['srv:[::1]', /an IP address has no SRV records/, '[::1]'],
-    ['https+srv:a', /https origins are not in this release/, 'https'],
+    ['dialin+srv:a', /dialin origins are not in this release/, 'dialin'],
     ['gopher+srv:a', /unknown scheme gopher/, 'gopher'],
     ['gopher://a', /unknown scheme gopher/, 'gopher'],
   ];

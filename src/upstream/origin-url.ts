@@ -1,4 +1,4 @@
-import type { OriginAddress } from '../core/origin.ts';
+import { defaultPort, type OriginAddress } from '../core/origin.ts';
 import { parseAddress } from '../core/networks.ts';
 
 /** Why an origin cannot be used as it is written. */
@@ -14,7 +14,7 @@ export interface OriginProblem {
 }
 
 /** Protocols that other proxies have, and later releases of this one. */
-const LATER = new Set(['https', 'h2', 'h2c', 'cgi', 'exec', 'dialin']);
+const LATER = new Set(['h2', 'h2c', 'cgi', 'exec', 'dialin']);
 
 const HOST_NAME = /^(?!(?:.*\.)?\d+\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i;
 
@@ -77,7 +77,7 @@ function authority(scheme: string, text: string, schemes: readonly string[]): Or
     return name === '' ? bad('the host is missing') : bad('bad host name or IP address', name);
   }
   const host = (v6 ?? name).toLowerCase();
-  return withPort(scheme, host, port ?? (scheme === 'http' ? '80' : ''));
+  return withPort(scheme, host, port ?? String(defaultPort(scheme) || ''));
 }
 
 function withPort(scheme: string, host: string, text: string): OriginAddress | OriginProblem {

@@ -1,11 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ByteSink } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import type { Origin, OriginAddress } from '../core/origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { CodecSession } from '../codec/codec.ts';
 import { BLOCK_SIZE } from '../wire/blocks.ts';
 import type { Channel } from './channel.ts';
+import { tlsDefaults, type TlsOptions } from './tls/options.ts';
+import { type Offer, Security } from './tls/security.ts';
 import type { LinkState } from './link.ts';
 import { Sharing } from './sharing.ts';
 
@@ -22,6 +25,8 @@ export interface PoolOptions {
     /** Exchanges after which a channel is not used again. */
     readonly maxRequests: number;
   };
+  /** For origins that are spoken to over TLS. */
+  readonly tls?: TlsOptions;
 }
 
 /** Taken off the origin's own announced limit: the request has to reach it before it gives up waiting. */
@@ -39,6 +44,10 @@ interface Connection {
   readonly state: LinkState;
   readonly carried: number;
   readonly session: CodecSession;
+  /** Where it leads: the origin may have got another scheme or host since. */
+  readonly address: OriginAddress;
+  /** By whose rules the origin was let in; `null`: it was not asked who it is. */
+  readonly security: Security | null;
   cut(): void;
   close(): void;
 }
@@ -55,6 +64,11 @@ export class Pool {
   readonly wheel: Wheel;
   readonly makeSession: MakeSession;
   readonly onDefect: (error: unknown) => void;
+  /** What an origin is offered over TLS; `null`: it is spoken to in clear text. */
+  readonly offerOf: (address: OriginAddress) => Offer | null;
+  #security: Security | null = null;
+  /** What `#security` was made from. */
+  #tls: TlsOptions | undefined;
   /**
    * Whether exchanges share connections to this origin: before there is one (`alpn` missing) whether they may, and once it
    * is open whether they do.
@@ -75,7 +89,9 @@ export class Pool {
     onDefect: (error: unknown) => void,
     window: number = BLOCK_SIZE,
     shares: (origin: Origin, alpn?: string) => boolean = () => false,
+    offerOf: (address: OriginAddress) => Offer | null = () => null,
   ) {
+    this.offerOf = offerOf;
     this.shares = shares;
     this.options = options;
     this.window = window;
@@ -83,6 +99,26 @@ export class Pool {
     this.wheel = wheel;
     this.makeSession = makeSession;
     this.onDefect = onDefect;
+  }
+
+  /** The rules for origins over TLS that are in force. */
+  get security(): Security {
+    const { tls = tlsDefaults } = this.options;
+    if (this.#security === null || (tls !== this.#tls && !isDeepStrictEqual(tls, this.#tls))) {
+      this.#security = new Security(tls, this.clock);
+    }
+    this.#tls = tls;
+    return this.#security;
+  }
+
+  /** Closes idle connections that would be made in another way now. */
+  weed(): void {
+    for (const channel of [...this.#open]) if (channel.state === 'idle' && this.outdated(channel)) channel.close();
+  }
+
+  /** Whether a connection would be made in another way now: its origin's scheme or host is another, or who is trusted. */
+  outdated({ address, origin, security }: Connection): boolean {
+    return address !== origin.address || (security !== null && security !== this.security);
   }
 
   /**
@@ -167,7 +203,7 @@ export class Pool {
 export function restOf(pool: Pool, channel: Connection, idle: number): number {
   const { keepAlive } = pool.options;
   if (pool.closing || channel.carried >= keepAlive.maxRequests || idle >= keepAlive.maxIdle) return 0;
-  if (channel.origin.state === 'draining') return 0;
+  if (channel.origin.state === 'draining' || pool.outdated(channel)) return 0;
   const announced = channel.session.idleLimit;
   return Math.max(0, announced < 0 || keepAlive.idle === 0 ? keepAlive.idle : announced - SAFETY);
 }

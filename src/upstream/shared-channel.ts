@@ -1,6 +1,5 @@
-import type { ErrorCode } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import type { Origin, OriginAddress } from '../core/origin.ts';
 import { Timer } from '../core/wheel.ts';
 import { BULK, type WireOwner } from '../core/wire.ts';
 import type { CodecSession } from '../codec/codec.ts';
@@ -9,18 +8,14 @@ import { Channel, connectError } from './channel.ts';
 import type { Link, LinkState, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
 import { Stream } from './stream.ts';
+import type { Fault } from './tls/fault.ts';
+import type { Security } from './tls/security.ts';
 
 /**
  * Bytes that may wait to be written before nothing more is read: a peer that asks and asks, and does not read what it is
  * answered, must not fill the memory. So much is 256 uploads with a whole read each, which slow themselves down.
  */
 const MOST_QUEUED = 16 * 1024 * 1024;
-
-/** Why there is no connection: a row of `core/errors.ts`, and what to say beside it. */
-interface Refusal {
-  readonly code: ErrorCode;
-  readonly detail: string;
-}
 
 /**
  * A connection on which several exchanges travel at a time, as many as its session has `slots`. It owns the wire and tells
@@ -35,8 +30,10 @@ export class SharedChannel implements WireOwner {
   /** From the moment it is open. */
   session!: CodecSession;
   readonly born: number;
+  readonly address: OriginAddress;
+  security: Security | null = null;
   /** What ended the connection, where that takes more than the system's error to tell. */
-  explain: ((error: NodeJS.ErrnoException | null) => Refusal | undefined) | null = null;
+  explain: ((error: NodeJS.ErrnoException | null) => Fault | undefined) | null = null;
   /** How far connecting has come, for those who wait too long. */
   progress = 'no connection in time';
   state: LinkState = 'connecting';
@@ -65,6 +62,7 @@ export class SharedChannel implements WireOwner {
     this.origin = origin;
     this.pool = pool;
     this.born = pool.clock.now();
+    this.address = origin.address;
     this.wire = new Wire(this, pool.window);
     this.timer = new Timer(() => this.#late());
     this.#elsewhere = elsewhere;
@@ -120,7 +118,7 @@ export class SharedChannel implements WireOwner {
   }
 
   /** Called by dial once there is a connection, but to somebody who is not asked anything. */
-  refused({ code, detail }: Refusal): void {
+  refused({ code, detail }: Fault): void {
     if (this.state !== 'connecting') return;
     const streams = [...this.#streams];
     this.close();
@@ -275,6 +273,9 @@ export class SharedChannel implements WireOwner {
       const { user } = first;
       if (user === null) return this.wire.destroy();
       const channel = new Channel(this.origin, this.pool, user, this.wire, alpn);
+      channel.address = this.address;
+      channel.security = this.security;
+      channel.explain = this.explain;
       first.replaced(() => channel);
       channel.opened();
     });
@@ -285,7 +286,7 @@ export class SharedChannel implements WireOwner {
     this.#guard(() => stream.replaced(this.#elsewhere));
   }
 
-  #whyNot(error: NodeJS.ErrnoException | null): Refusal {
+  #whyNot(error: NodeJS.ErrnoException | null): Fault {
     const detail = error === null ? 'closed' : (error.code ?? error.message);
     return this.explain?.(error) ?? { code: connectError(error), detail };
   }

@@ -35,7 +35,7 @@ export class Sharing {
     for (const channel of channels) {
       if (fresh && channel.state !== 'connecting') continue;
       if (warm && channel.state === 'idle' && now - channel.idleSince > WARM) continue;
-      if (!channel.hasRoom || !prefers(channel, best)) continue;
+      if (this.#pool.outdated(channel) || !channel.hasRoom || !prefers(channel, best)) continue;
       best = channel;
     }
     return best?.join(user);

@@ -140,6 +140,7 @@ export class Upstream {
     }
     this.options = options;
     this.pool.options = pool;
+    this.pool.weed();
     this.balancer = balancer;
     this.backlog.size = options.queue.size;
     for (const origin of gone) {

@@ -192,9 +192,11 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
-    // A unix socket has no RST, and Node refuses to send one. While a FIN is under way libuv refuses (EINVAL), and Node then
-    // neither closes the socket nor says that it is closed.
-    if (reset && this.socket.remoteFamily !== undefined && !this.socket.writableEnded) this.socket.resetAndDestroy();
+    // A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells. While
+    // a FIN is under way libuv refuses (EINVAL), and Node then neither closes the socket nor says that it is closed.
+    const plain = (this.socket as Socket & { encrypted?: boolean }).encrypted !== true;
+    const able = plain && this.socket.remoteFamily !== undefined && !this.socket.writableEnded;
+    if (reset && able) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 
@@ -290,12 +292,15 @@ function onData(this: WiredSocket, chunk: Buffer): void {
 }
 
 function onEnd(this: WiredSocket): void {
+  // A connection that broke is no orderly end: 'close' follows.
+  if (this.destroyed) return;
   Wire.event(this.wire as Wire, 'ended', null);
 }
 
-/** 'close' follows an 'error' always; the error is kept for it. */
+/** 'close' follows, and the error is kept for it. What is wrong with TLS after the handshake Node only tells. */
 function onError(this: WiredSocket & { failure?: NodeJS.ErrnoException }, error: NodeJS.ErrnoException): void {
-  this.failure = error;
+  this.failure ??= error;
+  if (!this.destroyed) this.destroy();
 }
 
 function onClose(this: WiredSocket & { failure?: NodeJS.ErrnoException }): void {

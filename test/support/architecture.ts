@@ -77,7 +77,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: {
     // explain.ts runs a request through the pure parts of the line; the rest of the room needs only core/.
-    from: ['core/', 'codec/', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts'],
+    from: ['core/', 'codec/', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts', 'upstream/tls/identity.ts'],
     types: ['config/'],
     packages: ['chokidar', 'zod'],
     node: 'any but sockets',
@@ -130,7 +130,13 @@ const GUARDED: readonly {
   readonly where: readonly string[];
 }[] = [
   {
-    modules: ['net', 'tls', 'http', 'https', 'http2', 'dgram'],
+    modules: ['tls'],
+    what: 'TLS is spoken',
+    // The last one opens nothing: it has certificates read, and judges them.
+    where: ['listen/', 'upstream/dial.ts', 'upstream/tls/security.ts'],
+  },
+  {
+    modules: ['net', 'http', 'https', 'http2', 'dgram'],
     what: 'sockets are opened',
     where: ['listen/', 'upstream/dial.ts', 'discover/dns-client.ts', 'check/', 'admin/', 'spawn/children/'],
   },

@@ -19,6 +19,7 @@ function originView(name: string, some: Partial<OriginView> = {}): OriginView {
   return {
     name,
     url: name.startsWith('unix:') ? name : `http://${name}`,
+    tls: null,
     source: 'config',
     child: null,
     state: 'up',
@@ -117,6 +118,7 @@ const EXPLANATION: Explanation = {
     },
   ],
   pick: '127.0.0.1:3000',
+  tls: null,
   because: 'it is the only usable one',
   timeouts: { 'origin.connect': 3000, 'origin.firstByte': null },
   retries: ['a failed connect: any method goes on to another origin'],

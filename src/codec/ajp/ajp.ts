@@ -9,6 +9,7 @@ const options = z
       .string()
       .max(1024)
       .default('')
+      .meta({ secret: true })
       .describe("What the container's connector has as its `secret`; empty: none is sent."),
     packetSize: size(
       "Largest packet. Not more than the connector's `packetSize`: it would close the connection.",

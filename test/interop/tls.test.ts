@@ -1,0 +1,114 @@
+/** nginx and Node behind a real sluice, over TLS, to whom sluice shows a certificate of its own. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Authority, authority } from '../support/certificates.ts';
+import { skipUnless } from '../support/peer.ts';
+import { type Application, ask, exercise } from './applications.ts';
+import { address, folder, listening, start, startSluice, until } from './stage.ts';
+
+const APP = fileURLToPath(new URL('servers/app.ts', import.meta.url));
+
+/** The application in Node, over TLS with certificates, or in clear text. */
+async function node(
+  t: TestContext,
+  name: string,
+  tls: Record<string, string> = {},
+): Promise<Application & { where: string }> {
+  const at = await address();
+  const env = { NAME: name, HOST: at.host, PORT: String(at.port), ...tls };
+  const words = Object.entries(env).map(([key, value]) => `${key}=${value}`);
+  const process_ = start(t, '/usr/bin/env', [...words, process.execPath, APP]);
+  await until('the application', () => process_.output().includes('listening'));
+  const where = `${at.host}:${at.port}`;
+  return { url: `${tls['CERT'] === undefined ? 'http' : 'https'}://${where}`, where, process: process_ };
+}
+
+/** nginx, which speaks TLS for the application behind it. */
+async function nginx(t: TestContext, program: string, name: string, tls: Record<string, string>): Promise<Application> {
+  const behind = await node(t, name);
+  const at = await address();
+  const base = folder(t);
+  writeFileSync(
+    join(base, 'nginx.conf'),
+    `daemon off; master_process off; pid ${base}/pid; error_log stderr warn;
+events {}
+http {
+  access_log off; client_max_body_size 0;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${base}/${kind};`).join(' ')}
+  server {
+    listen ${at.host}:${at.port} ssl;
+    ssl_certificate ${tls['CERT'] ?? ''}; ssl_certificate_key ${tls['KEY'] ?? ''};
+    ssl_client_certificate ${tls['CA'] ?? ''}; ssl_verify_client on; ssl_session_cache shared:a:1m;
+    location / {
+      proxy_pass http://${behind.where}; proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;
+      proxy_set_header Host $http_host; proxy_set_header X-Client $ssl_client_s_dn;
+    }
+  }
+}`,
+  );
+  const process_ = start(t, program, ['-c', join(base, 'nginx.conf'), '-p', base]);
+  await listening(at, process_);
+  return { url: `https://${at.host}:${at.port}`, process: process_ };
+}
+
+/** Certificates for the server, and options for sluice. */
+function certificates(ca: Authority): { server: Record<string, string>; tls: Record<string, string> } {
+  const server = ca.issue('server', { names: ['DNS:app.example'] });
+  const own = ca.issue('sluice', { names: ['DNS:sluice.example'] });
+  return {
+    server: { CERT: server.cert, KEY: server.key, CA: ca.cert },
+    tls: { ca: ca.cert, serverName: 'app.example', cert: own.cert, key: own.key },
+  };
+}
+
+const KINDS: Readonly<
+  Record<string, (t: TestContext) => ((name: string, tls: Record<string, string>) => Promise<Application>) | undefined>
+> = {
+  'Node over TLS': (t) => (name, tls) => node(t, name, tls),
+  'nginx over TLS': (t) => {
+    const program = skipUnless(t, 'nginx');
+    return program === undefined ? undefined : (name, tls) => nginx(t, program, name, tls);
+  },
+};
+
+for (const [name, begin] of Object.entries(KINDS)) {
+  test(`${name}: requests and answers of every kind`, async (t) => {
+    const ca = authority(t);
+    const launch = begin(t);
+    if (ca === undefined || launch === undefined) return;
+    const { server, tls } = certificates(ca);
+    await exercise(t, '/some/path', (which) => launch(which, server), { tls });
+  });
+
+  test(`${name}: who we are, and that it wants to know`, async (t) => {
+    const ca = authority(t);
+    const launch = begin(t);
+    if (ca === undefined || launch === undefined) return;
+    const { server, tls } = certificates(ca);
+    const { url } = await launch('one', server);
+    const { ca: trusted = '', serverName = '' } = tls;
+    const upstream = { origins: url, eject: { on: [] } };
+    const sluice = await startSluice(t, {
+      threads: 2,
+      upstreams: {
+        known: { ...upstream, tls },
+        stranger: { ...upstream, tls: { ca: trusted, serverName } },
+        lost: { ...upstream, tls: { ...tls, serverName: 'other.example' } },
+      },
+      routes: ['stranger', 'lost', 'known'].map((to) => ({ match: { host: `${to}.test` }, to })),
+    });
+    const at = (host: string) => ask(`${sluice.url}/?do=certificate`, 'GET', null, { Host: `${host}.test` });
+    for (let i = 0; i < 5; i++) assert.match((await at('known')).body.toString(), /^(?:CN=)?sluice$/);
+    // nginx lets a stranger connect, and answers 400; Node ends the connection with an alert.
+    const stranger = await at('stranger');
+    assert.ok([400, 502].includes(stranger.status), String(stranger.status));
+    assert.equal((await at('lost')).status, 502);
+    await until('the log', () => sluice.failures().some(({ error }) => error === 'tls-wrong-name'));
+    const [lost] = sluice.failures().filter(({ error }) => error === 'tls-wrong-name');
+    assert.equal(lost?.detail, 'it is for app.example, not for other.example');
+    if (stranger.status === 502) assert.ok(sluice.failures().some(({ error }) => error === 'tls-client-certificate'));
+  });
+}
