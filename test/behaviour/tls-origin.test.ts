@@ -123,7 +123,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     proxy: 'tls_certificate_error',
     detail: /^it is /,
   },
-  'a fingerprint that fits, of a CA that does not': {
+  'another fingerprint, beside whom Node trusts': {
     at: (t, ca) => answering(t, ca, { names: ['DNS:pinned.example'] }),
     tls: () => ({ verify: true, fingerprint: '00'.repeat(32) }),
     code: 'tls-wrong-fingerprint',
