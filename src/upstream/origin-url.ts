@@ -14,7 +14,7 @@ export interface OriginProblem {
 }
 
 /** Protocols that other proxies have, and later releases of this one. */
-const LATER = new Set(['h2', 'h2c', 'cgi', 'exec', 'dialin']);
+const LATER = new Set(['cgi', 'exec', 'dialin']);
 
 const HOST_NAME = /^(?!(?:.*\.)?\d+\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i;
 

@@ -287,7 +287,8 @@ export class Upstream {
     for (const origin of origins) {
       const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
-      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', cgi });
+      const secure = this.pool.offerOf(origin.address) !== null;
+      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', secure, cgi });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
     this.health.update(this.options, origins);
