@@ -1,7 +1,6 @@
 import { findBalancer } from './balance/index.ts';
 import type { Balancer } from './balance/balancer.ts';
 import type { CodecLimits } from './codec/codec.ts';
-import { codecOf, multiplexes, offerOf, spoken } from './codec/index.ts';
 import { TemporaryFile } from './files/temporary.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
@@ -24,8 +23,10 @@ import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
 import { passes } from './rewrite/index.ts';
-import { codecLimits, codecOptions, listenerOptions } from './room-options.ts';
+import { protocolsOf, wantLength } from './protocols.ts';
+import { codecLimits, listenerOptions, processOptions } from './room-options.ts';
 import { compile } from './route/table.ts';
+import { Programs } from './spawn/programs.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { Pool } from './upstream/pool.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -96,6 +97,8 @@ export class DataPlane {
   #upstreams: ReadonlyMap<string, Upstream>;
   /** What a reload took out and is still at work: upstreams and listeners that finish what they have. */
   readonly #leaving = new Set<Upstream | Listener>();
+  /** Those that were started for a request. */
+  readonly #programs: Programs;
   #prepared: Prepared | null = null;
   #closing: Promise<void> | null = null;
   #cutOff: (() => void) | null = null;
@@ -110,6 +113,7 @@ export class DataPlane {
     this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
+    this.#programs = new Programs(this.#clock);
     this.#hooks = surroundings.hooks ?? null;
     this.#spans = surroundings.spans ?? null;
     this.#ledger = new Ledger(config.log, this.#clock);
@@ -130,10 +134,7 @@ export class DataPlane {
       temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
       gathers: ({ name, options, origins }) =>
-        options.spool.size > 0 &&
-        [...origins.map(({ address }) => address.scheme), ...this.#coming(name)].some(
-          (scheme) => codecOf(scheme).needsLength === true,
-        ),
+        options.spool.size > 0 && wantLength([...origins.map(({ address }) => address.scheme), ...this.#coming(name)]),
       asked: (exchange) => this.#meters.asked(exchange),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
@@ -290,6 +291,7 @@ export class DataPlane {
     if (cut > 0) this.say('warn', 'drain-timeout', `cut ${cut} connections that did not end in time`);
     await peace;
     for (const upstream of upstreams) upstream.close(true);
+    await this.#programs.close(this.#atOnce);
     this.#bells.close();
     this.#wheel.close();
     await this.#logs.close();
@@ -433,25 +435,21 @@ export class DataPlane {
   }
 
   #makeUpstream(name: string, options: UpstreamConfig): Upstream {
+    const protocols = protocolsOf(
+      () => pool.options,
+      () => this.#codecLimits,
+      (origin) => pool.shared.learned(origin),
+    );
     const pool: Pool = new Pool(
       options,
       this.#clock,
       this.#wheel,
-      (out, origin, chosen) => {
-        const kind = spoken(origin.address.scheme, chosen);
-        return kind.create(codecOptions(upstream.options, kind), out, this.#codecLimits, pool.shared.learned(origin));
-      },
+      protocols.makeSession,
       (error) => this.report(error),
       this.#config.limits.window,
-      ({ address: { scheme } }, chosen) => {
-        // Before the handshake it may come to be anything that is offered.
-        const names = chosen === undefined ? ['', ...(offerOf(scheme, pool.options.tls?.alpn)?.names ?? [])] : [chosen];
-        return names.some((one) => {
-          const kind = spoken(scheme, one);
-          return multiplexes(kind, codecOptions(upstream.options, kind));
-        });
-      },
-      ({ scheme }) => offerOf(scheme, pool.options.tls?.alpn),
+      protocols.shares,
+      protocols.offerOf,
+      (command, owner) => this.#programs.launch(processOptions(upstream.options), command, owner),
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);

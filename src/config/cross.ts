@@ -1,6 +1,6 @@
 import { canCheck, checkProblem, checkSchema, checksFor } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
-import { alpnNames, offerOf } from '../codec/index.ts';
+import { alpnNames, offerOf, programs } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -116,7 +116,7 @@ function upstreams(given: unknown): Complaint[] {
     const path = ['upstreams', name];
     if (!isFields(upstream)) return [];
     return [
-      ...origins(upstream['origins'], path),
+      ...origins(upstream, path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
       ...security(upstream['tls'], upstream['origins'], path),
@@ -125,14 +125,20 @@ function upstreams(given: unknown): Complaint[] {
   });
 }
 
-function origins(given: unknown, above: PropertyPath): Complaint[] {
+function origins(upstream: Fields, above: PropertyPath): Complaint[] {
+  const given = upstream['origins'];
   const seen = new Set<string>();
   return list(given).flatMap((one, i): Complaint[] => {
     if (isFields(one) && isFields(one['spawn'])) return pool(one['spawn'], i, seen, above);
     const url = isFields(one) ? one['url'] : one;
     if (typeof url !== 'string' && typeof url !== 'number') return [];
-    const address = parseOrigin(String(url), schemes);
+    const address = parseOrigin(String(url), schemes, programs);
     if (isOriginProblem(address)) return [];
+    if (address.program === '' && !hasRoot(upstream['cgi'])) {
+      const path = [...above, ...(upstream['cgi'] === undefined ? ['origins'] : ['cgi'])];
+      const message = `${showPath(path)}: ${address.scheme}: runs what a request names: below which folder? Write cgi: { root: "/path" }, or ${address.scheme}:/path of one program`;
+      return [{ code: 'config/bad-value', message, path }];
+    }
     const name = `${address.scheme} ${originName(address)}`;
     const path = [...above, 'origins', ...(Array.isArray(given) ? [i] : [])];
     if (seen.has(name)) {
@@ -147,7 +153,7 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
 /** What it speaks and where it is; of processes that are not there yet only the first. */
 function addressOf(origin: unknown): ReturnType<typeof parseOrigin> {
   const spawn = isFields(origin) ? origin['spawn'] : undefined;
-  if (!isFields(spawn)) return parseOrigin(String(isFields(origin) ? origin['url'] : origin), schemes);
+  if (!isFields(spawn)) return parseOrigin(String(isFields(origin) ? origin['url'] : origin), schemes, programs);
   const { protocol = schemes[0], name = 'children' } = spawn;
   return { scheme: String(protocol), host: String(name), port: 0 };
 }
@@ -175,11 +181,15 @@ function security(given: unknown, all: unknown, above: PropertyPath): Complaint[
     const message = `${showPath(at)}: expected one of ${alpnNames.join(', ')}, not ${showValue(name)}`;
     return [{ code: 'config/unknown-value', message, path: at }];
   });
-  const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes));
+  const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes, programs));
   const secure = addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null);
   if (secure || addresses.length === 0) return unknown;
   const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
   return [...unknown, { code: 'config/bad-value', message, path, at: 'key' }];
+}
+
+function hasRoot(cgi: unknown): boolean {
+  return isFields(cgi) && cgi['root'] !== undefined && cgi['root'] !== '' && cgi['root'] !== '/';
 }
 
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
@@ -194,7 +204,12 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
   }
   for (const one of list(all)) {
     const address = addressOf(one);
-    if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
+    if (isOriginProblem(address)) continue;
+    if (address.program !== undefined) {
+      const message = `${showPath(path)}: there is nobody to ask: ${originName(address)} is started anew for each request. Leave it out; \`eject\` goes by what requests meet`;
+      return [{ code: 'config/bad-value', message, path }];
+    }
+    if (canCheck(check.type, address.scheme)) continue;
     const others = checksFor(address.scheme).map((type) => `\`${type}\``);
     const message =
       `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}` +

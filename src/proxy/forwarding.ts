@@ -1,6 +1,6 @@
 import type { RouteCgiOptions } from '../codec/cgi/options.ts';
 import { type Answer, continueAnswer } from '../core/answer.ts';
-import { type ErrorCode, errors } from '../core/errors.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
 import { shownTarget } from '../core/target.ts';
@@ -13,12 +13,11 @@ import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
 import type { Rooms } from './rooms.ts';
+import { Tries } from './tries.ts';
 import { Tunnel } from './tunnel.ts';
 import { Spool } from './spool.ts';
 import { type RequestBody, Upload } from './upload.ts';
 
-/** Times that a request which no connection had room for is taken to another one of its origin, before that counts against it. */
-const MOST_DISMISSALS = 8;
 /** Goes on with another target in the same exchange. */
 export type Follow = (exchange: Exchange, target: string, rooms: Rooms) => void;
 
@@ -48,13 +47,8 @@ export class Forwarding implements Applicant, Carrier {
   #upload: RequestBody | null = null;
   #spool: Spool | null = null;
   #tunnel: Tunnel | null = null;
-  #tried: Origin[] | null = null;
-  #retries = 0;
-  #dismissals = 0;
-  /** The next channel must be a new one: a kept one has just failed. */
-  #fresh = false;
-  /** Ask this origin again: its kept channel failed, not the origin. */
-  #again: Origin | null = null;
+  /** Once something has failed. */
+  #tries: Tries | null = null;
   /** When this attempt began. */
   #sent = 0;
   #answered = false;
@@ -99,25 +93,21 @@ export class Forwarding implements Applicant, Carrier {
   // ---- as an applicant
 
   get picky(): boolean {
-    return this.#tried !== null || this.#again !== null;
+    return this.#tries?.picky === true;
   }
 
   usable(origin: Origin): boolean {
     if (origin.state !== 'up' || (origin.backup && !this.backups)) return false;
-    const again = this.#again;
-    // Unless it has turned out meanwhile that the origin is gone as well, and not its kept channel only.
-    if (again !== null && again.state !== 'down' && again.state !== 'draining') return origin === again;
-    return this.#tried === null || !this.#tried.includes(origin);
+    return this.#tries === null || this.#tries.allows(origin);
   }
 
   excludes(origin: Origin): boolean {
-    return this.#tried !== null && this.#tried.includes(origin);
+    return this.#tries?.excludes(origin) === true;
   }
 
   assigned(origin: Origin): void {
     const exchange = this.#exchange;
     this.#origin = origin;
-    this.#again = null;
     exchange.origin = origin;
     exchange.attempts++;
     // Assigned at once, in the turn the request came in: the same moment, without asking the clock again.
@@ -127,8 +117,8 @@ export class Forwarding implements Applicant, Carrier {
     this.#elsewhere = '';
     this.#judged = false;
     const careful = !isIdempotent(exchange.request.method);
-    const channel = this.#upstream.channel(origin, this, this.#fresh, careful, now);
-    this.#fresh = false;
+    const fresh = this.#tries?.next() === true;
+    const channel = this.#upstream.channel(origin, this, fresh, careful, now);
     // Kept already, so that a client that leaves stops the connecting, too.
     this.#channel = channel;
     if (channel.state === 'connecting') return;
@@ -153,7 +143,8 @@ export class Forwarding implements Applicant, Carrier {
   // ---- as a channel's user
 
   connected(channel: Link): void {
-    this.#upstream.health.connected(channel.origin);
+    // A program has yet to be started.
+    if (!channel.launches) this.#upstream.health.connected(channel.origin);
     this.#exchange.reused = false;
     this.#exchange.connected = this.#rooms.clock.now();
     this.#carry(channel);
@@ -162,7 +153,7 @@ export class Forwarding implements Applicant, Carrier {
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
     this.#exchange.failed(origin, code, detail);
-    if (!this.#upstream.health.connectFailed(origin, `${code}: ${detail}`)) (this.#tried ??= []).push(origin);
+    if (!this.#upstream.health.connectFailed(origin, `${code}: ${detail}`)) this.#failures.exclude(origin);
     this.#upstream.release(origin, this.#sent);
     this.#lastError = code;
     this.#lastDetail = detail;
@@ -264,7 +255,7 @@ export class Forwarding implements Applicant, Carrier {
     const origin = this.#leave();
     this.#held = null;
     channel?.abandon();
-    const stale = channel !== null && this.#isStale(code, channel);
+    const stale = channel !== null && this.#failures.isStale(code, channel, exchange.reused);
     if (origin !== null && !stale) this.#upstream.health.failed(origin, code, this.#sent);
     if (!this.#over) {
       exchange.failed(origin, code, detail);
@@ -427,6 +418,9 @@ export class Forwarding implements Applicant, Carrier {
       this.#upstream.release(origin, this.#sent);
       return elsewhere ? this.#apply() : undefined;
     }
+    // Its program could not be started: we shall hear.
+    if (channel.state === 'connecting') return;
+    if (channel.launches) this.#upstream.health.connected(channel.origin);
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = channel.mayDecline || isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
@@ -451,32 +445,13 @@ export class Forwarding implements Applicant, Carrier {
     return origin;
   }
 
-  /** Whether it was the end of a connection that others have used before, which says nothing about the origin. */
-  #isStale(code: ErrorCode, channel: Link): boolean {
-    if (code === 'origin-closed') return this.#exchange.reused && !channel.heard;
-    // A burst may be larger than what the origin lets one connection carry.
-    return errors[code].retry === 'always' && channel.dismissed && this.#dismissals++ < MOST_DISMISSALS;
+  get #failures(): Tries {
+    return (this.#tries ??= new Tries(this.#upstream));
   }
 
-  /** @param stale see `#isStale`: the same origin is asked again */
   #mayRetry(code: ErrorCode, origin: Origin, stale: boolean): boolean {
-    const exchange = this.#exchange;
-    const { retries } = this.#upstream.options;
-    const rule = errors[code].retry;
-    if (rule === 'never' || (this.#upload !== null && !this.#upload.replayable)) return false;
-    if (rule !== 'always' && !isIdempotent(exchange.request.method)) return false;
-    if (stale) {
-      // The other kept ones may be at their end as well.
-      this.#fresh = code === 'origin-closed';
-      this.#again = origin;
-      return true;
-    }
-    if (rule !== 'always') {
-      if (this.#retries >= retries.count || !this.#upstream.budget.spend()) return false;
-      this.#retries++;
-    }
-    (this.#tried ??= []).push(origin);
-    return true;
+    if (this.#upload !== null && !this.#upload.replayable) return false;
+    return this.#failures.again(code, origin, this.#exchange.request.method, stale);
   }
 
   #giveUp(code: ErrorCode, detail: string, retryAfter = 0): void {

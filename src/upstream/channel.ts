@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, errors } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin, OriginAddress } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
@@ -10,6 +10,7 @@ import type { Link, LinkState, LinkUser } from './link.ts';
 import type { Pool } from './pool.ts';
 import type { Fault } from './tls/fault.ts';
 import type { Security } from './tls/security.ts';
+import { ProgramLine } from './program.ts';
 
 /** One live connection to an origin: a socket and its protocol state. Belongs to one exchange or lies in the pool. */
 export class Channel implements Link, WireOwner {
@@ -42,6 +43,8 @@ export class Channel implements Link, WireOwner {
   #answering = false;
   /** The user was told to wait because the session holds a part of the body. */
   #withheld = false;
+  /** To the program that answers, where the origin is one. */
+  #line: ProgramLine | null = null;
   /** Something has come, be it an interim answer or half a head. */
   heard = false;
 
@@ -65,6 +68,20 @@ export class Channel implements Link, WireOwner {
 
   get mayDecline(): boolean {
     return this.session.mayDecline === true;
+  }
+
+  /** The origin is a program: there is nobody at the other end before `carry` has started it. */
+  get launches(): boolean {
+    return this.origin.address.program !== undefined;
+  }
+
+  /** The program could not be started, or this request cannot have it. */
+  notStarted(code: ErrorCode, detail: string): void {
+    const user = this.#user;
+    this.#user = null;
+    this.close();
+    if (errors[code].retry === 'always') user?.notConnected(code, detail);
+    else user?.fail(code, detail);
   }
 
   /** Called by dial once the socket is connected. */
@@ -92,6 +109,8 @@ export class Channel implements Link, WireOwner {
 
   /**
    * Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`.
+   * Where the origin is a program, it is started first. When that fails, the channel is `connecting` again, and
+   * `notConnected` or `fail` follows.
    * @returns why the protocol cannot carry it, if so: then nothing was sent, and the channel may be released
    */
   carry(request: Request, target: RequestTarget, user: LinkUser, from: Asker): ErrorCode | undefined {
@@ -104,6 +123,13 @@ export class Channel implements Link, WireOwner {
       this.#answerEnded = true;
       this.#requestEnded = true;
       return opened;
+    }
+    if (this.session.running !== undefined) {
+      this.#line = new ProgramLine(this, this.session.running);
+      if (!this.#line.start()) {
+        this.state = 'connecting';
+        return undefined;
+      }
     }
     this.#id = opened;
     this.carried++;
@@ -310,6 +336,7 @@ export class Channel implements Link, WireOwner {
     if (this.state === 'idle') this.pool.forget(this);
     this.state = 'closed';
     this.origin.connections--;
+    this.#line?.left(this.#answerEnded);
     this.pool.left(this);
   }
 

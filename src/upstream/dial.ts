@@ -18,7 +18,9 @@ const FAMILY_HEAD_START = 250;
 export function dial(origin: Origin, pool: Pool, user: LinkUser): Link {
   if (!pool.shares(origin)) {
     const channel = new Channel(origin, pool, user);
-    open(channel);
+    // It starts when the request is told. Later, as everywhere: who asks for a channel has not finished yet.
+    if (channel.launches) queueMicrotask(() => channel.opened());
+    else open(channel);
     return channel;
   }
   const elsewhere = (other: LinkUser): Link =>

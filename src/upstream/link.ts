@@ -32,6 +32,8 @@ export interface Link {
   readonly heard: boolean;
   /** Its origin may say that it has not begun with a request. Any may be sent again then, so bodies are worth keeping. */
   readonly mayDecline: boolean;
+  /** The origin is a program: there is nobody at the other end before `carry` has started it. */
+  readonly launches: boolean;
   /** The origin ends the connection in peace and has not begun with this exchange: that is nothing against the origin. */
   readonly dismissed: boolean;
 

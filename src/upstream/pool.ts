@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ByteSink } from '../core/answer.ts';
+import type { Command, Program, ProgramOwner, Unstartable } from '../core/program.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin, OriginAddress } from '../core/origin.ts';
@@ -28,6 +29,9 @@ export interface PoolOptions {
   /** For origins that are spoken to over TLS. */
   readonly tls?: TlsOptions;
 }
+
+/** Starts the program that is this origin, or that a request to it names. */
+export type Launch = (command: Command, owner: ProgramOwner, origin: Origin) => Program | Unstartable;
 
 /** Taken off the origin's own announced limit: the request has to reach it before it gives up waiting. */
 const SAFETY = 1000;
@@ -78,6 +82,8 @@ export class Pool {
   readonly shared: Sharing = new Sharing(this);
   /** Everything is to be closed, as soon as it is not in use. */
   closing = false;
+  /** For origins that are programs. */
+  readonly launch: Launch | null;
   readonly #idle = new Map<Origin, Channel[]>();
   readonly #open = new Set<Connection>();
 
@@ -90,7 +96,9 @@ export class Pool {
     window: number = BLOCK_SIZE,
     shares: (origin: Origin, alpn?: string) => boolean = () => false,
     offerOf: (address: OriginAddress) => Offer | null = () => null,
+    launch: Launch | null = null,
   ) {
+    this.launch = launch;
     this.offerOf = offerOf;
     this.shares = shares;
     this.options = options;

@@ -16,6 +16,7 @@ import { StreamWire } from './stream-wire.ts';
  */
 export class Stream implements Link, AnswerSink {
   readonly mayDecline = true;
+  readonly launches = false;
   state: LinkState = 'connecting';
   /** This read has brought something: the channel asks it to `settle`. */
   touched = false;

@@ -288,7 +288,9 @@ export class Upstream {
       const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
       const secure = this.pool.offerOf(origin.address) !== null;
-      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', secure, cgi });
+      const { program } = origin.address;
+      const target = { authority: own ? host : authority, replaceHost: host !== 'pass', secure, cgi };
+      this.#targets.set(origin, program === undefined ? target : { ...target, program });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
     this.health.update(this.options, origins);

@@ -77,7 +77,16 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: {
     // explain.ts runs a request through the pure parts of the line; the rest of the room needs only core/.
-    from: ['core/', 'codec/', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/retry.ts', 'upstream/tls/identity.ts'],
+    from: [
+      'core/',
+      'codec/',
+      'route/',
+      'rewrite/',
+      'balance/',
+      'upstream/key.ts',
+      'upstream/retry.ts',
+      'upstream/tls/identity.ts',
+    ],
     types: ['config/'],
     packages: ['chokidar', 'zod'],
     node: 'any but sockets',
@@ -117,6 +126,7 @@ const PARTS = [
   'administration.ts',
   'operator.ts',
   'figures.ts',
+  'protocols.ts',
   'room-options.ts',
   'version.ts',
 ];
