@@ -37,6 +37,7 @@ const WITHOUT_DEFAULT = new Set([
   'upstreams.NAME.origins.spawn.cwd',
   'upstreams.NAME.origins.spawn.user',
   'upstreams.NAME.origins.spawn.group',
+  'upstreams.NAME.origins.spawn.instances.max',
   'upstreams.NAME.origins.spawn.ready.http',
   'upstreams.NAME.origins.spawn.ready.line',
   'upstreams.NAME.check (type: tcp).timeout',

@@ -155,6 +155,30 @@ test('children are replaced after so many requests, and no request fails', async
   assert.equal(upstream?.pools[0]?.crashes, 0);
 });
 
+test('a child that has more memory than it may is replaced', async (t) => {
+  // Every program has more than this.
+  const line = await running(t, before(app(t, { maxMemory: '1MiB' })));
+  await ready(line, 1);
+  const [first] = await members(line);
+  await until(async () => {
+    const [now] = await members(line);
+    return now !== undefined && now !== first;
+  }, 'another one');
+  const [upstream] = await line.control.upstreams();
+  assert.ok((upstream?.pools[0]?.restarts['memory'] ?? 0) >= 1);
+  assert.equal(upstream?.pools[0]?.crashes, 0);
+});
+
+test('with two threads those who wait in either are told that no child can be started', async (t) => {
+  const spawn = { command: 'nosuch-program', instances: { min: 0, max: 1 }, crash: { first: '300ms', limit: 3 } };
+  const line = await running(t, { ...before(spawn), threads: 2 });
+  const got = await Promise.all(Array.from({ length: 16 }, () => fetchOnce(`${line.base}/`)));
+  for (const { status, body } of got) {
+    assert.equal(status, 503);
+    assert.match(body, /children-stopped/);
+  }
+});
+
 test('ready by HTTP, and by a line', async (t) => {
   for (const how of [{ http: '/up' }, { line: 'listening' }]) {
     const line = await running(t, before(app(t, { ready: how, env: { DELAY: '200' } })));
