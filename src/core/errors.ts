@@ -1,3 +1,8 @@
+import { clientErrors } from './client-errors.ts';
+import { type ErrorRow, row } from './error-row.ts';
+
+export type { ErrorRow, Side } from './error-row.ts';
+
 /**
  * Everything that can go wrong with a request, once: who is to blame, what the client is told, what RFC 9209 calls it,
  * and whether another origin may be asked. Codes are stable; wording is not.
@@ -7,160 +12,7 @@
  * `proxy`: the error type of the `Proxy-Status` field (RFC 9209 §2.3); `-` where the proxy sends none.
  */
 export const errors = {
-  // The client's message breaks the grammar. The connection is closed: what follows cannot be trusted to be a request.
-  'bad-request-line': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'The request line is not `METHOD SP target SP HTTP/x.y CRLF`.',
-  ),
-  'bad-method': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'The method is not a token, or longer than 64 characters.',
-  ),
-  'bad-target': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'The request target is not in a form this method allows, holds a byte that must be percent-encoded, or leaves the root with `..`.',
-  ),
-  'bad-version': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'The protocol version is not of the form `HTTP/digit.digit`.',
-  ),
-  'unsupported-version': row('client', 505, 'http_request_error', 'never', 'The major protocol version is not 1.'),
-  'bad-field': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'A field line has a bad name, a space before its colon, or a control character in its value.',
-  ),
-  'folded-field': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'A field line is folded (starts with white space), which RFC 9112 §5.2 forbids.',
-  ),
-  'bare-line-end': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'A line ends with LF or CR alone instead of CRLF.',
-  ),
-  'bad-host': row('client', 400, 'http_request_error', 'never', 'Host is missing, repeated or not `host[:port]`.'),
-  'bad-content-length': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'Content-Length is repeated, not a plain decimal number, or too large to be one.',
-  ),
-  'conflicting-length': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'The request has both Content-Length and Transfer-Encoding: the classic smuggling vehicle.',
-  ),
-  'bad-transfer-encoding': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'Transfer-Encoding does not end in one plain `chunked`, or the request is HTTP/1.0.',
-  ),
-  'unknown-transfer-coding': row(
-    'client',
-    501,
-    'http_request_error',
-    'never',
-    'A transfer coding other than `chunked` is used.',
-  ),
-  'bad-chunk': row(
-    'client',
-    400,
-    'http_request_error',
-    'never',
-    'A chunk of the body has a malformed or oversized size line, or does not end in CRLF.',
-  ),
-  'target-too-long': row(
-    'client',
-    414,
-    'http_request_error',
-    'never',
-    'The request target is longer than `limits.target`.',
-  ),
-  'head-too-large': row(
-    'client',
-    431,
-    'http_request_error',
-    'never',
-    'The head is larger than `limits.head`, or has more fields than `limits.fields`.',
-  ),
-  'head-too-large-for-origin': row(
-    'client',
-    431,
-    'http_request_error',
-    'never',
-    "The head does not fit into what the origin's protocol can carry: a packet of `ajp.packetSize`, 64 KiB of variables with uwsgi, or what an HTTP/2 origin says that it takes. Nothing was sent.",
-  ),
-  'trailers-too-large': row(
-    'client',
-    431,
-    'http_request_error',
-    'never',
-    'The trailer section is larger than `limits.head`, or has more fields than `limits.fields`.',
-  ),
-  'length-required': row(
-    'client',
-    411,
-    'http_request_denied',
-    'never',
-    "The body is chunked, the origin's protocol wants to know its length first, and `spool.size` is 0.",
-  ),
-  'body-too-large': row('client', 413, 'http_request_denied', 'never', 'The body is larger than `limits.body`.'),
-  'spool-full': row(
-    'client',
-    413,
-    'http_request_denied',
-    'never',
-    'A chunked body for an origin that wants to know the length first is larger than `spool.size`.',
-  ),
-  'head-timeout': row('client', 408, 'http_request_error', 'never', 'The head did not arrive within `timeouts.head`.'),
-  'body-timeout': row('client', 408, 'http_request_error', 'never', 'No byte of the body arrived for `timeouts.body`.'),
-  'unknown-expectation': row(
-    'client',
-    417,
-    'http_request_error',
-    'never',
-    'Expect holds something other than `100-continue`.',
-  ),
-  'method-refused': row('client', 405, 'http_request_denied', 'never', 'TRACE and CONNECT are not served.'),
-  'client-gone': row(
-    'client',
-    499,
-    '-',
-    'never',
-    'The client closed its connection before the answer was complete. Nobody is told. The log shows 499, or the status of the answer that had begun.',
-  ),
-  'client-slow': row(
-    'client',
-    499,
-    '-',
-    'never',
-    'The client took no byte of its answer for `timeouts.write`, and was cut off.',
-  ),
+  ...clientErrors,
 
   // Nobody may be asked.
   'no-route': row('sluice', 404, 'destination_not_found', 'never', 'No route matches the request.'),
@@ -470,23 +322,7 @@ export const errors = {
   ),
 } as const satisfies Record<string, ErrorRow>;
 
-export type Side = 'client' | 'origin' | 'sluice';
-type RetryRule = 'always' | 'idempotent' | 'never';
-
-export interface ErrorRow {
-  readonly side: Side;
-  /** The status the client is answered with, when the answer has not begun. */
-  readonly status: number;
-  readonly proxy: string;
-  readonly retry: RetryRule;
-  readonly about: string;
-}
-
 export type ErrorCode = keyof typeof errors;
-
-function row(side: Side, status: number, proxy: string, retry: RetryRule, about: string): ErrorRow {
-  return { side, status, proxy, retry, about };
-}
 
 /** The one error class. Match on `code`; `message` is for people. */
 export class SluiceError extends Error {

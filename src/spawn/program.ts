@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { type Clock, LONGEST_TIMER } from '../core/clock.ts';
 import type { Program, ProgramOwner, Unstartable } from '../core/program.ts';
 import type { Account } from './account.ts';
@@ -72,7 +72,7 @@ export class RunningProgram implements Program {
       this.stream = null;
       return;
     }
-    this.stream = new Pipes(child.stdin as Writable, child.stdout as Readable);
+    this.stream = new Pipes(child.stdin, child.stdout);
     child.on('exit', (code, signal) => this.#exited(code, signal));
     child.stderr?.on('data', (bytes: Buffer) => owner.complained(bytes));
     child.stderr?.on('error', () => {});

@@ -1,0 +1,16 @@
+/** What is known of one error: see core/errors.ts, which has them all. */
+export type Side = 'client' | 'origin' | 'sluice';
+type RetryRule = 'always' | 'idempotent' | 'never';
+
+export interface ErrorRow {
+  readonly side: Side;
+  /** The status the client is answered with, when the answer has not begun. */
+  readonly status: number;
+  readonly proxy: string;
+  readonly retry: RetryRule;
+  readonly about: string;
+}
+
+export function row(side: Side, status: number, proxy: string, retry: RetryRule, about: string): ErrorRow {
+  return { side, status, proxy, retry, about };
+}
