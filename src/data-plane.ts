@@ -132,6 +132,7 @@ export class DataPlane {
       gathers: ({ options, origins }) =>
         options.spool.size > 0 && origins.some(({ address }) => codecOf(address.scheme).needsLength === true),
       turnsAway: ({ address }) => codecOf(address.scheme).turnsAway === true,
+      asked: (exchange) => this.#meters.asked(exchange),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
     };

@@ -94,6 +94,7 @@ function outcome(made: Explanation): string[] {
       return [`answer ${status}, to ${location}`];
     default:
       return [
+        ...(made.authorize === null ? [] : [`first upstream ${made.authorize} is asked whether it may go on`]),
         `upstream ${upstream}, balanced by ${balance}${key === '' ? '' : `, key ${JSON.stringify(key)}`}`,
         '',
         ...table(

@@ -53,6 +53,10 @@ export interface Asker {
   /** `X-Request-Id`; '' when switched off. */
   readonly id: string;
   readonly front: { readonly client: ClientAddress };
+  /** The question is whether a request may go on, where the protocol has a word for that. */
+  readonly authorizes?: boolean;
+  /** Further variables, which replace those of the request. */
+  readonly variables?: ReadonlyMap<string, string> | null;
 }
 
 /** How the origin is to be addressed, when that is not how the client put it. */

@@ -223,23 +223,28 @@ function action(route: Fields, path: PropertyPath, names: readonly string[]): Co
     path: [...path, key],
     at: 'key',
   }));
-  const { to } = route;
-  if (typeof to === 'string' && !names.includes(to)) {
-    const meant = nearest(to, names);
-    const hint =
-      meant !== undefined
-        ? `; did you mean ${JSON.stringify(meant)}?`
-        : names.length === 0
-          ? ': there are no upstreams'
-          : `; there are ${names.join(', ')}`;
-    const toPath = [...path, 'to'];
-    found.push({
-      code: 'config/unknown-upstream',
-      message: `${showPath(toPath)}: no upstream is named ${showValue(to)}${hint}`,
-      path: toPath,
-    });
+  const { authorize } = route;
+  if (authorize !== undefined && route['to'] === undefined) {
+    const message = `${showPath(path)}: "authorize" is for a route with "to"`;
+    found.push({ code: 'config/bad-value', message, path: [...path, 'authorize'], at: 'key' });
   }
-  return found;
+  const by: [unknown, PropertyPath] = isFields(authorize)
+    ? [authorize['by'], [...path, 'authorize', 'by']]
+    : [authorize, [...path, 'authorize']];
+  return [...found, ...unknownUpstream(route['to'], [...path, 'to'], names), ...unknownUpstream(...by, names)];
+}
+
+function unknownUpstream(name: unknown, path: PropertyPath, names: readonly string[]): Complaint[] {
+  if (typeof name !== 'string' || names.includes(name)) return [];
+  const meant = nearest(name, names);
+  const hint =
+    meant !== undefined
+      ? `; did you mean ${JSON.stringify(meant)}?`
+      : names.length === 0
+        ? ': there are no upstreams'
+        : `; there are ${names.join(', ')}`;
+  const message = `${showPath(path)}: no upstream is named ${showValue(name)}${hint}`;
+  return [{ code: 'config/unknown-upstream', message, path }];
 }
 
 function unreachable(parsed: readonly (RouteOptions | undefined)[], i: number): Complaint[] {

@@ -71,6 +71,7 @@ export function explain(
     rewrites: [],
     variables: [],
     upstream: null,
+    authorize: null,
     balance: null,
     key: null,
     origins: [],
@@ -141,6 +142,7 @@ function act(
   return {
     ...made,
     action: 'upstream',
+    authorize: action.authorize?.by ?? null,
     rewrites: variables === undefined ? differences(before, sent(exchange, upstream, choice.origin)) : [],
     variables: variables ?? [],
     upstream: action.upstream,

@@ -207,6 +207,8 @@ export const explanationView = z
     /** `NAME=value`, for origins that are told in CGI's names instead of fields. */
     variables: z.array(z.string()),
     upstream: z.string().nullable(),
+    /** The upstream that is asked first whether the request may go on. */
+    authorize: z.string().nullable(),
     balance: z.string().nullable(),
     /** What the balancer would go by: `''` when it looks at nothing. */
     key: z.string().nullable(),

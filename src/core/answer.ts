@@ -20,6 +20,8 @@ export class Answer {
   keepAliveTimeout = -1;
   /** Protocols named by `Upgrade`. */
   upgrade = '';
+  /** Not an answer but where it is to be had: a path with its query, asked by GET. '' mostly. */
+  elsewhere = '';
 
   /** A copy that stays when the memory of this one is used again. */
   copy(): Answer {
@@ -39,6 +41,7 @@ export class Answer {
     this.keepAlive = true;
     this.keepAliveTimeout = -1;
     this.upgrade = '';
+    this.elsewhere = '';
   }
 }
 

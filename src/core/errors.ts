@@ -310,6 +310,13 @@ export const errors = {
     'never',
     'A chunked body that has to be gathered cannot be written to `spool.folder`, or not be read again: the disk is full, or sluice may not write there.',
   ),
+  'too-many-detours': row(
+    'origin',
+    502,
+    'proxy_loop_detected',
+    'never',
+    'The request was led elsewhere more than 8 times: applications whose local redirects go round in a circle.',
+  ),
   'hook-failed': row('sluice', 500, 'proxy_internal_error', 'never', 'A hook of the embedding program threw.'),
   internal: row(
     'sluice',

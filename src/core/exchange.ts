@@ -114,6 +114,12 @@ export class Exchange {
   reused = false;
   /** What was tried and failed, in order: `127.0.0.1:3000 connect-refused ECONNREFUSED`; at most `LONGEST_TRAIL`. */
   trail: string[] | null = null;
+  /** The question is whether another exchange may go on. */
+  authorizes = false;
+  /** What authorizers said about it: variables for the application. */
+  variables: ReadonlyMap<string, string> | null = null;
+  /** How many exchanges it is within: it has been led elsewhere so often, authorizers included. */
+  detours = 0;
   /** Whoever works on the exchange now, and so hears of the client. */
   carrier: Carrier | null = null;
 

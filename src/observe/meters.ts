@@ -16,10 +16,9 @@ export class Meters {
   }
 
   done(exchange: Exchange): void {
-    const { origin, status, started, assigned, connected, answered, error } = exchange;
-    const now = exchange.ended;
+    const { status, started, error } = exchange;
     const answer = answerSlot(status);
-    const total = now - started;
+    const total = exchange.ended - started;
     const meter = exchange.front.client.meter;
     meter[METER.requests]++;
     meter[answer]++;
@@ -33,6 +32,14 @@ export class Meters {
       route[answer]++;
       measure(route, METER.total, total);
     }
+    this.asked(exchange);
+  }
+
+  /** Counts it for its upstream and origin only. */
+  asked(exchange: Exchange): void {
+    const { origin, status, started, assigned, connected, answered, error } = exchange;
+    const answer = answerSlot(status);
+    const total = exchange.ended - started;
     const upstream = exchange.upstreamMeter;
     if (upstream !== null) {
       upstream[METER.requests]++;

@@ -8,6 +8,7 @@ import type { Waiter } from '../upstream/backlog.ts';
 import type { Channel } from '../upstream/channel.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
+import { lets } from './authorization.ts';
 import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
@@ -15,6 +16,9 @@ import type { Rooms } from './rooms.ts';
 import { Tunnel } from './tunnel.ts';
 import { Spool } from './spool.ts';
 import { type RequestBody, Upload } from './upload.ts';
+
+/** Goes on with another target in the same exchange. */
+export type Follow = (exchange: Exchange, target: string, rooms: Rooms) => void;
 
 /**
  * One exchange's way through an upstream: asks for a slot, gets a channel, sends the request, passes the answer on; and
@@ -36,6 +40,7 @@ export class Forwarding implements Applicant, Carrier {
   readonly #upstream: Upstream;
   readonly #rooms: Rooms;
   readonly #cgi: RouteCgiOptions | undefined;
+  readonly #follow: Follow;
   #channel: Channel | null = null;
   #origin: Origin | null = null;
   #upload: RequestBody | null = null;
@@ -50,6 +55,8 @@ export class Forwarding implements Applicant, Carrier {
   /** When this attempt began. */
   #sent = 0;
   #answered = false;
+  /** Where the answer is to be had, when this origin has none itself. */
+  #elsewhere = '';
   /** Its origin's health has heard how this attempt went. */
   #judged = false;
   /** What the origin has answered. */
@@ -62,9 +69,13 @@ export class Forwarding implements Applicant, Carrier {
   #lastError: ErrorCode | '' = '';
   #lastDetail = '';
 
-  /** @param cgi of the route */
-  constructor(exchange: Exchange, upstream: Upstream, rooms: Rooms, cgi?: RouteCgiOptions) {
+  /**
+   * @param cgi of the route
+   * @param follow goes on with what an application has named instead of an answer
+   */
+  constructor(exchange: Exchange, upstream: Upstream, rooms: Rooms, follow: Follow, cgi?: RouteCgiOptions) {
     this.#cgi = cgi;
+    this.#follow = follow;
     this.#exchange = exchange;
     this.#upstream = upstream;
     this.#rooms = rooms;
@@ -73,8 +84,10 @@ export class Forwarding implements Applicant, Carrier {
     this.authority = upstream.balancer.key === 'none' ? '' : request.authority;
   }
 
-  start(): void {
+  /** @param later something has come before: the time of waiting begins now */
+  start(later = false): void {
     this.#exchange.carrier = this;
+    if (later) this.#begunLater();
     this.#upstream.budget.request();
     if (this.#exchange.request.framing === 'chunked' && this.#rooms.gathers(this.#upstream)) this.#gather();
     else this.#apply();
@@ -108,6 +121,7 @@ export class Forwarding implements Applicant, Carrier {
     const now = exchange.attempts === 1 && !this.#waited ? exchange.started : this.#rooms.clock.now();
     if (exchange.assigned === 0) exchange.assigned = now;
     this.#sent = now;
+    this.#elsewhere = '';
     this.#judged = false;
     const careful = !isIdempotent(exchange.request.method);
     const channel = this.#upstream.channel(origin, this, this.#fresh, careful, now);
@@ -181,20 +195,27 @@ export class Forwarding implements Applicant, Carrier {
       this.#upstream.health.answered(origin, answer.status, this.#sent);
     }
     exchange.answered = this.#rooms.clock.now();
+    // Of an authorizer it is an answer like others: what it leads to must not be taken for its yes.
+    if (answer.elsewhere !== '' && !exchange.authorizes) {
+      this.#elsewhere = answer.elsewhere;
+      return;
+    }
     for (const pass of this.#rooms.passes) pass.answer?.(exchange, answer);
     const { balancer } = this.#upstream;
     if (balancer.stamp !== undefined) {
       const cookie = balancer.stamp(this.key, origin);
       if (cookie !== undefined) answer.fields.append('Set-Cookie', cookie);
     }
-    if (this.#rooms.hooks?.onResponse === true && !this.#askHook(answer, this.#rooms.hooks)) return;
+    const { hooks } = this.#rooms;
+    const unseen = exchange.authorizes && lets(answer.status);
+    if (hooks?.onResponse === true && !unseen && !this.#askHook(answer, hooks)) return;
     this.#answer(answer);
   }
 
   body(buffer: Buffer, start: number, end: number): void {
     if (this.#held !== null) this.#held.body(buffer, start, end);
     else if (this.#tunnel !== null) this.#tunnel.fromOrigin(buffer, start, end);
-    else this.#exchange.front.body(buffer, start, end);
+    else if (this.#elsewhere === '') this.#exchange.front.body(buffer, start, end);
   }
 
   end(trailers: string): void {
@@ -207,7 +228,7 @@ export class Forwarding implements Applicant, Carrier {
     this.#channel?.answerEnded();
     // Answered before the request was complete: the rest of it goes nowhere.
     if (this.#upload !== null && !this.#upload.ended) this.#exchange.front.discardBody();
-    this.#exchange.front.end(trailers);
+    if (this.#elsewhere === '') this.#exchange.front.end(trailers);
   }
 
   flush(): boolean {
@@ -223,7 +244,8 @@ export class Forwarding implements Applicant, Carrier {
       // First the channel, so that the client's next request, which may be here already, can have it.
       channel.release(this.#exchange.answered);
       this.#upstream.release(origin, this.#sent);
-      this.#exchange.front.flush();
+      if (this.#elsewhere === '') this.#exchange.front.flush();
+      else this.#follow(this.#exchange, this.#elsewhere, this.#rooms);
     }
     return true;
   }
@@ -343,8 +365,7 @@ export class Forwarding implements Applicant, Carrier {
         request.length = spool.length;
         request.fields.append('Content-Length', String(spool.length));
         this.#upload = spool;
-        this.#waited = true;
-        this.deadline = this.#rooms.clock.now() + this.#upstream.options.queue.timeout;
+        this.#begunLater();
         this.#apply();
       },
       (detail) => this.fail('spool-failed', detail),
@@ -352,6 +373,11 @@ export class Forwarding implements Applicant, Carrier {
     this.#spool = spool;
     if (request.expectsContinue) front.interim(continueAnswer());
     front.readBody(spool);
+  }
+
+  #begunLater(): void {
+    this.#waited = true;
+    this.deadline = this.#rooms.clock.now() + this.#upstream.options.queue.timeout;
   }
 
   /** Asks for a slot: now, in the backlog, or not at all. */

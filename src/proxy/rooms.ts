@@ -23,6 +23,8 @@ export interface Rooms {
   gathers(upstream: Upstream): boolean;
   /** It may say of a request that it has not begun with it, after all of it was sent. */
   turnsAway(origin: Origin): boolean;
+  /** An origin has answered within a request that goes on: counts it for its upstream. */
+  asked(exchange: Exchange): void;
   /** An application has something to say while it answers this exchange. */
   note(exchange: Exchange, line: string): void;
 }

@@ -64,6 +64,40 @@ const redirectSchema = z
   })
   .meta({ title: 'redirect' });
 
+const authorizeSchema = z
+  .union([
+    z.string().transform((by) => ({ by })),
+    z
+      .strictObject({
+        by: z.string().describe('The upstream of the authorizers.'),
+        path: z
+          .string()
+          .regex(
+            /^\/(?!\/)[\x21\x22\x24-\x7e]*$/,
+            'a path starts with / and holds neither spaces, # nor bytes that need %',
+          )
+          .optional()
+          .describe(
+            'Asked for instead of what the client asked for, by GET; that is in X-Forwarded-Method and X-Forwarded-Uri then. For authorizers that speak HTTP.',
+          ),
+        fields: z
+          .array(fieldName)
+          .default([])
+          .describe(
+            "Fields of the authorizer's answer that the request gets, such as `Remote-User`. The client's own are always left out.",
+          ),
+      })
+      .meta({ title: 'authorize' }),
+  ])
+  .transform((given): AuthorizeOptions => ({ path: undefined, fields: [], ...given }));
+
+/** Who is asked whether a request may go on, and how. */
+export interface AuthorizeOptions {
+  readonly by: string;
+  readonly path: string | undefined;
+  readonly fields: readonly string[];
+}
+
 /** One route as it is written; that it has exactly one of `to`, `respond` and `redirect` is checked together with the rest. */
 export const routeSchema = z
   .strictObject({
@@ -80,6 +114,12 @@ export const routeSchema = z
       .optional()
       .describe(
         "With `to`: `cgi` of the upstream, as far as it differs for these requests. `env` is added to the upstream's.",
+      ),
+    authorize: authorizeSchema
+      .optional()
+      .describe(
+        'With `to`: an upstream that is asked first whether the request may go on: its name, or `{ by, … }` with options. ' +
+          "It gets the request without its body; 200 and 204 let it go on, any other answer is the client's.",
       ),
     respond: respondSchema.optional().describe('A fixed answer.'),
     redirect: redirectSchema.optional().describe('A redirect.'),

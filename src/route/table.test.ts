@@ -106,7 +106,12 @@ describe('the table', () => {
 
 describe('what happens to a request', () => {
   test('an upstream', () => {
-    assert.deepEqual(table({ to: 'app' }).routes[0]?.action, { kind: 'upstream', upstream: 'app', cgi: undefined });
+    assert.deepEqual(table({ to: 'app' }).routes[0]?.action, {
+      kind: 'upstream',
+      upstream: 'app',
+      cgi: undefined,
+      authorize: undefined,
+    });
   });
 
   test('a fixed answer: field lines, and a body with a character per byte', () => {

@@ -3,12 +3,17 @@ import type { Request } from '../core/request.ts';
 import { indexByHost } from './host-index.ts';
 import { matchers, type MatcherName } from './index.ts';
 import type { Matcher, MatcherKind } from './matcher.ts';
-import type { MatchOptions, RouteOptions } from './options.ts';
+import type { AuthorizeOptions, MatchOptions, RouteOptions } from './options.ts';
 import { compileRedirect } from './redirect.ts';
 
 /** What happens to a request, decided once. Plain records, one per route, shared by all requests. */
 export type RouteAction =
-  | { readonly kind: 'upstream'; readonly upstream: string; readonly cgi: RouteCgiOptions | undefined }
+  | {
+      readonly kind: 'upstream';
+      readonly upstream: string;
+      readonly cgi: RouteCgiOptions | undefined;
+      readonly authorize: AuthorizeOptions | undefined;
+    }
   /** `fields`: complete field lines. `body`: UTF-8 in the latin1 form of the wire, one character per byte. */
   | { readonly kind: 'respond'; readonly status: number; readonly fields: string; readonly body: string }
   | { readonly kind: 'redirect'; readonly status: number; location(request: Request): string };
@@ -115,8 +120,8 @@ function entries(match: MatchOptions): [kind: MatcherKind, pattern: unknown][] {
     .filter(([, pattern]) => pattern !== undefined);
 }
 
-function compileAction({ to, cgi, respond, redirect }: RouteOptions): RouteAction {
-  if (to !== undefined) return { kind: 'upstream', upstream: to, cgi };
+function compileAction({ to, cgi, authorize, respond, redirect }: RouteOptions): RouteAction {
+  if (to !== undefined) return { kind: 'upstream', upstream: to, cgi, authorize };
   if (redirect !== undefined) {
     return { kind: 'redirect', status: redirect.status, location: compileRedirect(redirect.to) };
   }

@@ -86,6 +86,7 @@ const EXPLANATION: Explanation = {
   error: null,
   location: null,
   rewrites: ['+ X-Forwarded-For: 127.0.0.1'],
+  authorize: null,
   variables: [],
   upstream: 'app',
   balance: 'random-two',

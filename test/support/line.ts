@@ -51,6 +51,7 @@ export interface Line {
  * @param origins of the upstream `app`, which gets every request
  * @param upstream its other options
  * @param top the config's other parts
+ * @param others further upstreams
  */
 export async function start(
   t: TestContext,
@@ -58,6 +59,7 @@ export async function start(
   upstream: Omit<UpstreamInput, 'origins'> = {},
   top: Omit<ConfigInput, 'upstreams' | 'log'> = {},
   surroundings: Surroundings = {},
+  others: ConfigInput['upstreams'] = {},
 ): Promise<Line> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-line-'));
   const access = join(folder, 'access.log');
@@ -65,7 +67,7 @@ export async function start(
     listen: '127.0.0.1:0',
     ...top,
     log: { access, format: 'json', error: 'off' },
-    upstreams: { app: { balance: 'first', ...upstream, origins } },
+    upstreams: { app: { balance: 'first', ...upstream, origins }, ...others },
   });
   if (checked.config === undefined) throw new Error(showProblems(checked.problems));
   const said: string[] = [];

@@ -1,5 +1,6 @@
 import type { Answer } from '../../core/answer.ts';
 import { CR, LF } from '../../core/bytes.ts';
+import { LOCATION } from '../../core/names.ts';
 import { AnswerHeadParser } from '../http1/answer-head.ts';
 import { FAILED, MORE } from '../http1/lines.ts';
 
@@ -26,6 +27,7 @@ export class CgiHeadReader {
   #line = 0;
   #seen = 0;
   #bare = false;
+  #localRedirects = false;
 
   /**
    * @param most bytes that a head may have
@@ -42,7 +44,9 @@ export class CgiHeadReader {
     return this.#seen > 0;
   }
 
-  reset(): void {
+  /** @param localRedirects heads that are local redirects say so */
+  reset(localRedirects = false): void {
+    this.#localRedirects = localRedirects;
     this.detail = '';
     this.tooLarge = false;
     this.#held = null;
@@ -110,7 +114,10 @@ export class CgiHeadReader {
     parser.reset();
     answer.clear();
     // Only what stands before the empty line is there, so the parser ends exactly with it.
-    if (parser.parse(bytes, base, stop, answer, head) === stop && answer.status >= 200) return true;
+    if (parser.parse(bytes, base, stop, answer, head) === stop && answer.status >= 200) {
+      if (this.#localRedirects && parser === this.#fields) answer.elsewhere = localTarget(answer);
+      return true;
+    }
     this.tooLarge = parser.tooLarge;
     this.detail = answer.status > 0 && answer.status < 200 ? `status ${answer.status}` : parser.detail;
     return false;
@@ -129,4 +136,14 @@ export class CgiHeadReader {
     this.#size = size;
     return held;
   }
+}
+
+/**
+ * RFC 3875 §6.2.2: a Location that is a path, and no other field. Everything else is for the client: a Status, a type or a
+ * cookie beside it shows that the program means a redirect. A path of two slashes would be another host's.
+ */
+function localTarget({ fields }: Answer): string {
+  if (fields.count !== 1 || fields.id(0) !== LOCATION) return '';
+  const target = fields.value(0);
+  return /^\/(?!\/)[\x21\x22\x24-\x5b\x5d-\x7e]*$/.test(target) ? target : '';
 }

@@ -29,18 +29,24 @@ const prepared = new WeakMap<CgiOptions, Prepared>();
  */
 export function environment(request: Request, target: RequestTarget, from: Asker, script: Script, tell: Tell): void {
   const { root, env, own } = prepare(target.cgi);
+  const { variables = null, authorizes = false } = from;
   const say: Tell =
-    own.size === 0
+    own.size === 0 && variables === null && !authorizes
       ? tell
       : (name, value) => {
-          if (!own.has(name)) tell(name, value);
+          if (own.has(name) || variables?.has(name) === true || (authorizes && NOT_FOR_AUTHORIZERS.has(name))) return;
+          tell(name, value);
         };
   about(request, from, say);
   where(request, script, root, say);
   who(request, target, from, say);
   fields(request, say);
   for (const [name, value] of env) tell(name, value);
+  if (variables !== null) for (const [name, value] of variables) if (!own.has(name)) tell(name, value);
 }
+
+/** FastCGI 1.0 §6.3. */
+const NOT_FOR_AUTHORIZERS = new Set(['CONTENT_LENGTH', 'PATH_INFO', 'SCRIPT_NAME', 'DOCUMENT_URI']);
 
 function about(request: Request, { front: { client } }: Asker, tell: Tell): void {
   tell('GATEWAY_INTERFACE', 'CGI/1.1');

@@ -42,6 +42,13 @@ export const cgiSchema = z
       .transform((path) => path.replace(/\/+$/, ''))
       .default('')
       .describe('Without `split`: where the application is mounted. It is SCRIPT_NAME, and PATH_INFO is what follows.'),
+    localRedirect: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether an answer that is nothing but `Location: /path` (RFC 3875 §6.2.2) stays inside: that path is asked for by GET, through the routes. ' +
+          'Default: for CGI programs, and not for FastCGI, SCGI and uwsgi, whose clients get a redirect.',
+      ),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named by letters, digits and _'), text)
       .default({})
@@ -51,7 +58,7 @@ export const cgiSchema = z
 
 export type CgiOptions = Readonly<z.output<typeof cgiSchema>>;
 
-const { root, split, index, front, prefix, env } = cgiSchema.shape;
+const { root, split, index, front, prefix, localRedirect, env } = cgiSchema.shape;
 
 /** The same of a route: what it has replaces what its upstream has, and its variables are added to those. */
 export const routeCgiSchema = z
@@ -61,6 +68,7 @@ export const routeCgiSchema = z
     index: withoutDefault(index),
     front: withoutDefault(front),
     prefix: withoutDefault(prefix),
+    localRedirect,
     env: withoutDefault(env),
   })
   .meta({ title: 'cgi' });

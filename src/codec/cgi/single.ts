@@ -50,6 +50,7 @@ export class SingleSession implements CodecSession {
     if (typeof told === 'string') return told;
     this.#into = into;
     this.#state = 'head';
+    this.#head.reset(target.cgi.localRedirect);
     this.#headRequest = request.method === 'HEAD';
     this.#out.text(told.head);
     if (request.expectsContinue && request.framing !== 'none') into.interim(continueAnswer());

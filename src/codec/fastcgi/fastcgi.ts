@@ -16,7 +16,7 @@ const options = z
 
 export const fastcgi = {
   name: 'fastcgi',
-  about: 'FastCGI 1.0 responders, such as php-fpm',
+  about: 'FastCGI 1.0 responders and authorizers, such as php-fpm',
   // Apache's name for it is fcgi.
   schemes: ['fastcgi', 'fcgi'],
   speaksCgi: true,

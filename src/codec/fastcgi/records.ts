@@ -11,6 +11,7 @@ export const STDOUT = 6;
 export const STDERR = 7;
 
 const RESPONDER = 1;
+const AUTHORIZER = 2;
 const KEEP_CONN = 1;
 
 /** §5.5, `protocolStatus` of END_REQUEST. */
@@ -33,11 +34,14 @@ export function header(type: number, length: number): string {
   return String.fromCharCode(VERSION, type, 0, REQUEST_ID, length >>> 8, length & 0xff, 0, 0);
 }
 
-const begin = (flags: number): string =>
-  header(BEGIN_REQUEST, 8) + String.fromCharCode(0, RESPONDER, flags, 0, 0, 0, 0, 0);
+const begin = (flags: number, role: number): string =>
+  header(BEGIN_REQUEST, 8) + String.fromCharCode(0, role, flags, 0, 0, 0, 0, 0);
 
-/** `BEGIN[keep]`. */
-export const BEGIN: readonly [once: string, keep: string] = [begin(0), begin(KEEP_CONN)];
+/** `BEGIN[keep]` of a responder, `BEGIN[keep + 2]` of an authorizer. */
+export const BEGIN: readonly string[] = [RESPONDER, AUTHORIZER].flatMap((role) => [
+  begin(0, role),
+  begin(KEEP_CONN, role),
+]);
 
 export const ABORT: string = header(ABORT_REQUEST, 0);
 const NO_MORE_PARAMS: string = header(PARAMS, 0);

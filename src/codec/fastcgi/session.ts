@@ -64,7 +64,7 @@ export class FastCgiSession implements CodecSession {
     if (typeof script === 'string') return script;
     this.#into = into;
     this.#state = 'head';
-    this.#head.reset();
+    this.#head.reset(target.cgi.localRedirect);
     this.#headRequest = request.method === 'HEAD';
     this.#complaints = null;
     this.#surplus = 0;
@@ -73,7 +73,9 @@ export class FastCgiSession implements CodecSession {
     pairs = '';
     environment(request, target, from, script, tell);
     const stdin = request.framing === 'none' ? records.NO_MORE_STDIN : '';
-    this.#out.text(records.BEGIN[this.#keep ? 1 : 0] + records.params(pairs) + stdin);
+    this.#out.text(
+      records.BEGIN[(this.#keep ? 1 : 0) + (from.authorizes === true ? 2 : 0)] + records.params(pairs) + stdin,
+    );
     pairs = '';
     return 0;
   }
