@@ -313,6 +313,18 @@ describe('wire', () => {
     assert.deepEqual(ours.ear.events, ['closed']);
   });
 
+  test('cut while its FIN is under way: it is closed all the same', async (t) => {
+    // In the same turn, and in each step of it in which the FIN may be on its way to the kernel.
+    for (const wait of [() => {}, () => new Promise<void>((resolve) => process.nextTick(resolve))]) {
+      const { wire, ear } = await pair(t);
+      wire.text('last words');
+      wire.end();
+      await wait();
+      wire.destroy(true);
+      await eventually(() => ear.events.some((one) => one.startsWith('closed')), 'closed');
+    }
+  });
+
   test('an owner that throws is told of, and its connection cut, once', async (t) => {
     const { ear, peer, wire } = await pair(t);
     ear.onReceived = () => {

@@ -192,8 +192,9 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
-    // A unix socket has no RST, and Node refuses to send one.
-    if (reset && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
+    // A unix socket has no RST, and Node refuses to send one. While a FIN is under way libuv refuses (EINVAL), and Node then
+    // neither closes the socket nor says that it is closed.
+    if (reset && this.socket.remoteFamily !== undefined && !this.socket.writableEnded) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 
