@@ -191,7 +191,7 @@ test('who cannot be asked lets nobody in', async (t) => {
     return undefined;
   });
   const app = await server(t, () => ok('app'));
-  const own = { timeouts: { firstByte: '100ms' }, eject: { on: [] } } as const;
+  const own = { timeouts: { firstByte: '100ms' }, eject: { on: [] } };
   const { connect, logged, settled, sluice } = await line(t, app.url, auth.url, { own });
   const peer = await connect();
   const cases = [

@@ -1,8 +1,10 @@
 /** PHP behind a real sluice, over FastCGI: php-fpm on a unix socket and on a port, and php-cgi. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { skipUnless } from '../support/peer.ts';
@@ -255,6 +257,62 @@ test('without fix_pathinfo the script is the one that sluice names, whatever fol
     const { body } = await ask(`${url}${path}`);
     assert.doesNotMatch(body, /executed/, path);
   }
+});
+
+test('php-fpm as an authorizer, and a local redirect of PHP', async (t) => {
+  const php = await fpm(t, 'unix', 3);
+  if (php === undefined) return;
+  const { root } = php.cgi;
+  const script = (name: string, text: string): void =>
+    writeFileSync(join(root, name), `<?php ${text}`, { mode: 0o644 });
+  script(
+    'auth.php',
+    `if (($_SERVER['PHP_AUTH_PW'] ?? '') !== 'secret') { http_response_code(401); header('WWW-Authenticate: Basic realm="x"'); exit('who?'); }
+     header('Variable-REMOTE_USER: ' . $_SERVER['PHP_AUTH_USER']); header('Variable-ROLE: ' . $_SERVER['FCGI_ROLE']);`,
+  );
+  // PHP adds a type to everything unless it is told not to.
+  script(
+    'moved.php',
+    `ini_set('default_mimetype', ''); header_remove('X-Powered-By'); http_response_code(200); header('Location: /app.php?do=length', true, 200);`,
+  );
+  const sluice = await startSluice(t, {
+    upstreams: {
+      php: { origins: php.url, cgi: { ...php.cgi, localRedirect: true } },
+      auth: { origins: php.url, cgi: { env: { SCRIPT_FILENAME: `${root}/auth.php` } } },
+    },
+    routes: [
+      { match: { path: '/moved.php' }, to: 'php' },
+      { to: 'php', authorize: 'auth' },
+    ],
+  });
+  const app = `${sluice.url}/app.php?do=vars`;
+  const refused = await ask(app, { headers: { 'Variable-REMOTE-USER': 'root', REMOTE_USER: 'root' } });
+  assert.deepEqual(
+    [refused.status, refused.body, refused.headers['www-authenticate']],
+    [401, 'who?', 'Basic realm="x"'],
+  );
+  const headers = { Authorization: `Basic ${Buffer.from('anna:secret').toString('base64')}` };
+  const vars = JSON.parse((await ask(app, { headers })).body) as Record<string, string>;
+  assert.deepEqual([vars['REMOTE_USER'], vars['ROLE'], vars['SCRIPT_NAME']], ['anna', 'AUTHORIZER', '/app.php']);
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const post = await send(`${sluice.url}/app.php?do=echo`, 'POST', bytes, {
+    ...headers,
+    'Content-Length': String(bytes.length),
+  });
+  assert.equal(digest(post.body), digest(bytes));
+  const chunked = await send(`${sluice.url}/app.php?do=echo`, 'POST', bytes, {
+    ...headers,
+    'Transfer-Encoding': 'chunked',
+  });
+  assert.equal(digest(chunked.body), digest(bytes));
+  const moved = await ask(`${sluice.url}/moved.php`, { headers });
+  assert.deepEqual([moved.status, moved.body, moved.headers['location']], [200, 'hello', undefined]);
+  assert.equal(
+    (await ask(`${sluice.url}/moved.php`)).status,
+    401,
+    'a detour goes by the routes, and so by the authorizer',
+  );
+  assert.deepEqual(sluice.failures(), []);
 });
 
 test('a TCP check finds php-fpm', async (t) => {

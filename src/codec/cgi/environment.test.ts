@@ -152,6 +152,26 @@ test('https: on the connection, or where a trusted proxy says so, and nobody els
   assert.deepEqual(asked({ localPort: 0 }), [undefined, 'http', '80']);
 });
 
+test('what an authorizer said replaces what the request says, and what the config says replaces both', () => {
+  const exchange = exchangeOf({}, 'GET /x HTTP/1.1', 'Host: a', 'Role: client');
+  exchange.variables = new Map([
+    ['REMOTE_USER', 'anna'],
+    ['HTTP_ROLE', 'editor'],
+    ['APP', 'authorizer'],
+  ]);
+  const found = variables(exchange, targetOf({ env: { APP: 'config' } }));
+  assert.deepEqual([found['REMOTE_USER'], found['HTTP_ROLE'], found['APP']], ['anna', 'editor', 'config']);
+});
+
+test('an authorizer is not told what FastCGI 1.0 §6.3 leaves out', () => {
+  const exchange = exchangeOf({}, 'POST /x.php/y?z HTTP/1.1', 'Host: a', 'Content-Length: 5');
+  exchange.authorizes = true;
+  const found = variables(exchange, targetOf({ root: '/srv', split: ['.php'] }));
+  for (const name of ['CONTENT_LENGTH', 'PATH_INFO', 'PATH_TRANSLATED', 'SCRIPT_NAME'])
+    assert.equal(name in found, false, name);
+  assert.deepEqual([found['REQUEST_URI'], found['SCRIPT_FILENAME']], ['/x.php/y?z', '/srv/x.php']);
+});
+
 test('a unix socket has no address', () => {
   const exchange = exchangeOf({ localAddress: '', localPort: 0 }, 'GET / HTTP/1.1', 'Host: a');
   assert.equal('SERVER_ADDR' in variables(exchange), false);
