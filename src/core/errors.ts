@@ -311,8 +311,8 @@ export const errors = {
     'A chunked body that has to be gathered cannot be written to `spool.folder`, or not be read again: the disk is full, or sluice may not write there.',
   ),
   'too-many-detours': row(
-    'origin',
-    502,
+    'sluice',
+    500,
     'proxy_loop_detected',
     'never',
     'The request was led elsewhere more than 8 times: applications whose local redirects go round in a circle.',

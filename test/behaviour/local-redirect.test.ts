@@ -148,7 +148,7 @@ test('a circle ends after 8 times, with an error of its own', async (t) => {
   const { connect, logged, settled } = await line(t, app.url);
   const peer = await connect();
   peer.send(get('/1'));
-  assert.equal((await peer.answer()).status, 502);
+  assert.equal((await peer.answer()).status, 500);
   assert.equal(app.asked.length, 9);
   const [one] = await logged(1);
   assert.deepEqual([one?.error, one?.target, one?.attempts], ['too-many-detours', '/1', 9]);
