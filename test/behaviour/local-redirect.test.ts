@@ -1,5 +1,8 @@
 /** Local redirects of CGI-named applications (RFC 3875 §6.2.2), here over SCGI: answered inside, through the routes. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { ConfigInput } from '../../src/config/index.ts';
 import { type Line, start } from '../support/line.ts';
@@ -211,4 +214,21 @@ test('hooks hear of each target, and may refuse it', async (t) => {
   assert.deepEqual([answer.status, answer.body], [403, 'no']);
   assert.deepEqual(seen, ['/open', '/secret']);
   await logged(1);
+});
+
+test('CGI programs: inside, without being asked to', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'program');
+  const body =
+    'case "$PATH_INFO" in /old) printf "Location: /new\\n\\n";; *) printf "Content-Type: a/b\\n\\n$PATH_INFO";; esac';
+  writeFileSync(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  const ask = async (cgi: object): Promise<readonly [number, string, string | undefined]> => {
+    const peer = await (await start(t, `cgi:${file}`, { cgi })).connect();
+    peer.send(get('/old'));
+    const answer = await peer.answer();
+    return [answer.status, answer.body, answer.field('location')];
+  };
+  assert.deepEqual(await ask({}), [200, '/new', undefined]);
+  assert.deepEqual(await ask({ localRedirect: false }), [302, '', '/new']);
 });

@@ -32,7 +32,7 @@ export class ProgramSession extends SingleSession implements Running {
       this.command = command;
       return NO_HEAD;
     };
-    super(out, limits, told);
+    super(out, limits, told, true);
     this.#out = out;
   }
 

@@ -24,6 +24,7 @@ export class SingleSession implements CodecSession {
   readonly #out: ByteSink;
   readonly #limits: CodecLimits;
   readonly #told: Head;
+  readonly #local: boolean;
   readonly #head: CgiHeadReader;
   #into: AnswerSink | null = null;
   #state: State = 'idle';
@@ -31,7 +32,9 @@ export class SingleSession implements CodecSession {
   #left = 0;
   #decoder: ChunkDecoder | null = null;
 
-  constructor(out: ByteSink, limits: CodecLimits, told: Head) {
+  /** @param local an answer that only names a path stays inside, where the config does not say otherwise */
+  constructor(out: ByteSink, limits: CodecLimits, told: Head, local = false) {
+    this.#local = local;
     this.#out = out;
     this.#limits = limits;
     this.#told = told;
@@ -50,7 +53,7 @@ export class SingleSession implements CodecSession {
     if (typeof told === 'string') return told;
     this.#into = into;
     this.#state = 'head';
-    this.#head.reset(target.cgi.localRedirect);
+    this.#head.reset(target.cgi.localRedirect ?? this.#local);
     this.#headRequest = request.method === 'HEAD';
     this.#out.text(told.head);
     if (request.expectsContinue && request.framing !== 'none') into.interim(continueAnswer());
