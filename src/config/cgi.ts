@@ -1,5 +1,5 @@
 import { cgiSchema, mergeCgi, routeCgiSchema, type CgiOptions } from '../codec/cgi/options.ts';
-import { codecOf } from '../codec/index.ts';
+import { codecOf, programs } from '../codec/index.ts';
 import { isOriginProblem, parseOrigin } from '../upstream/options.ts';
 import type { Complaint } from './issues.ts';
 import { showPath, type PropertyPath } from './problems.ts';
@@ -24,12 +24,12 @@ export function cgiComplaints(input: Fields): Complaint[] {
     const leading = routes.filter((route) => route['to'] === name);
     // What every route completes need not be complete.
     if (leading.length === 0 || leading.some((route) => route['cgi'] === undefined))
-      found.push(...incomplete(own, path));
+      found.push(...incomplete(own, schemesOf, path));
     for (const [i, route] of routes.entries()) {
       if (route['to'] !== name || route['cgi'] === undefined) continue;
       const routed = routeCgiSchema.safeParse(route['cgi']).data;
       if (routed === undefined) continue;
-      found.push(...unspoken(schemesOf, ['routes', i]), ...incomplete(mergeCgi(own, routed), ['routes', i]));
+      found.push(...unspoken(schemesOf, ['routes', i]), ...incomplete(mergeCgi(own, routed), schemesOf, ['routes', i]));
     }
   }
   for (const [i, route] of routes.entries()) {
@@ -48,16 +48,24 @@ function unspoken(given: readonly string[], above: PropertyPath): Complaint[] {
   return [{ code: 'config/bad-value', message, path: [...above, 'cgi'], at: 'key' }];
 }
 
-function incomplete({ root, split, index, front, env }: CgiOptions, above: PropertyPath): Complaint[] {
+function incomplete(
+  { root, split, index, front, env }: CgiOptions,
+  given: readonly string[],
+  above: PropertyPath,
+): Complaint[] {
+  const runs = given.some((scheme) => programs.includes(scheme));
   const complain = (key: string, message: string): Complaint => {
     const path = [...above, 'cgi'];
     return { code: 'config/bad-value', message: `${showPath(path)}: ${message}`, path: [...path, key], at: 'key' };
   };
   if (split.length > 0) {
-    if (root !== '' || 'SCRIPT_FILENAME' in env) return [];
+    // Who runs programs without a root is told so elsewhere.
+    if (root !== '' || 'SCRIPT_FILENAME' in env || runs) return [];
     return [complain('split', '"split" finds scripts, and without "root" nobody knows in which folder they are')];
   }
-  return Object.entries({ index, front })
+  // Programs are found by the path itself, so that a folder may have an index.
+  const wanted = runs ? { front } : { index, front };
+  return Object.entries(wanted)
     .filter(([, value]) => value !== '')
     .map(([key]) => complain(key, `"${key}" has no meaning without "split", such as [".php"]`));
 }
@@ -65,7 +73,7 @@ function incomplete({ root, split, index, front, env }: CgiOptions, above: Prope
 function schemesIn(origins: unknown): string[] {
   const list = Array.isArray(origins) ? origins : [origins];
   return list.flatMap((one: unknown) => {
-    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
+    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes, programs);
     return isOriginProblem(address) ? [] : [address.scheme];
   });
 }

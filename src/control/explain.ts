@@ -139,7 +139,8 @@ function act(
   }
   const { timeouts, queue, balance } = upstream;
   const choice = choose(upstream, originsOf(upstream, live(action.upstream)), exchange, clock);
-  const variables = told(exchange, upstream, action.cgi, (choice.origin ?? upstream.origins[0]).address);
+  const asked = choice.origin ?? upstream.origins.at(0);
+  const variables = asked === undefined ? undefined : told(exchange, upstream, action.cgi, asked.address);
   if (typeof variables === 'string') {
     const { status, about } = errors[variables];
     return { ...made, status, error: variables, because: about, upstream: action.upstream };

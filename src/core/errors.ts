@@ -199,13 +199,6 @@ export const errors = {
     'idempotent',
     'The origin closed or reset the connection before it answered.',
   ),
-  'program-ended': row(
-    'origin',
-    502,
-    'connection_terminated',
-    'idempotent',
-    'A CGI program ended, or closed its output, before the head of its answer was complete.',
-  ),
   'origin-overloaded': row(
     'origin',
     503,
@@ -268,6 +261,13 @@ export const errors = {
     'http_response_timeout',
     'idempotent',
     'The origin sent no answer within `timeouts.firstByte`.',
+  ),
+  'program-ended': row(
+    'origin',
+    502,
+    'connection_terminated',
+    'idempotent',
+    'A CGI program ended, or closed its output, before the head of its answer was complete.',
   ),
   'answer-stalled': row(
     'origin',

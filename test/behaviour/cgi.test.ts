@@ -79,12 +79,14 @@ describe('what a program is told', linux, () => {
     const { add } = scripts(t);
     const file = add('cat', 'printf "Content-Type: text/plain\\n\\n$CONTENT_LENGTH:"', 'exec cat');
     const line = await start(t, `cgi:${file}`);
-    const peer = await line.connect();
     const long = 'abcdefghij'.repeat(150_000);
     for (const body of ['x', long, '']) {
+      // The answer begins before the end of the request: sluice closes such a connection.
+      const peer = await line.connect();
       peer.send(post('/', body));
       assert.equal((await peer.answer()).body, `${body.length}:${body}`);
     }
+    const peer = await line.connect();
     peer.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
     assert.equal((await peer.answer()).body, '5:hello', 'gathered first');
     peer.send(get('/'));
@@ -302,14 +304,16 @@ describe('input that is not read', linux, () => {
     const file = scripts(t).add('x', 'printf "Content-Type: a/b\\n\\n"', 'yes 123456789 | head -c 8000000');
     const line = await start(t, `cgi:${file}`);
     const peer = await line.connect();
-    peer.send(post('/', body));
+    // HTTP/1.0, so that the body comes as it is.
+    peer.send(post('/', body).replace('HTTP/1.1', 'HTTP/1.0'));
     peer.pause();
     // Longer than a program is waited for that has ended while somebody keeps its output open.
     await new Promise((resolve) => setTimeout(resolve, 1500));
     peer.resume();
-    const answer = await peer.answer();
-    assert.equal(answer.body.length, 8_000_000);
-    assert.ok(answer.body === '123456789\n'.repeat(800_000));
+    const answer = await peer.end();
+    const text = answer.slice(answer.indexOf('\r\n\r\n') + 4);
+    assert.equal(text.length, 8_000_000);
+    assert.ok(text === '123456789\n'.repeat(800_000));
   });
 });
 
@@ -346,7 +350,10 @@ describe('how programs end', linux, () => {
     peer.close();
     await gone();
     await line.settled();
-    assert.deepEqual(children(), []);
+    await eventually(
+      () => children().length === 0,
+      () => `children ${children().join()}`,
+    );
   });
 
   test('it may clean up when it is told to end', async (t) => {
