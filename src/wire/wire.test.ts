@@ -313,6 +313,16 @@ describe('wire', () => {
     assert.deepEqual(ours.ear.events, ['closed']);
   });
 
+  test('a reset while our end is on its way: closed all the same', async (t) => {
+    const { wire, ear, peer } = await pair(t);
+    peer.resume();
+    wire.text('last');
+    wire.end();
+    wire.destroy(true);
+    await eventually(() => ear.events.length > 0, 'closed is told');
+    assert.deepEqual(ear.events, ['closed']);
+  });
+
   test('an owner that throws is told of, and its connection cut, once', async (t) => {
     const { ear, peer, wire } = await pair(t);
     ear.onReceived = () => {

@@ -192,9 +192,12 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
+    const { socket } = this;
+    // While our FIN is on its way libuv refuses to reset (EINVAL), and Node then forgets the socket without closing it.
+    const ending = socket.writableEnded && !socket.writableFinished;
     // A unix socket has no RST, and Node refuses to send one.
-    if (reset && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    if (reset && !ending && socket.remoteFamily !== undefined) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   #cork(): void {
