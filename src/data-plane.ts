@@ -24,8 +24,9 @@ import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
 import { passes } from './rewrite/index.ts';
-import { codecLimits, codecOptions, listenerOptions } from './room-options.ts';
+import { codecLimits, codecOptions, listenerOptions, processOptions } from './room-options.ts';
 import { compile } from './route/table.ts';
+import { Programs } from './spawn/programs.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { Pool } from './upstream/pool.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -96,6 +97,8 @@ export class DataPlane {
   #upstreams: ReadonlyMap<string, Upstream>;
   /** What a reload took out and is still at work: upstreams and listeners that finish what they have. */
   readonly #leaving = new Set<Upstream | Listener>();
+  /** Those that were started for a request. */
+  readonly #programs: Programs;
   #prepared: Prepared | null = null;
   #closing: Promise<void> | null = null;
   #cutOff: (() => void) | null = null;
@@ -110,6 +113,7 @@ export class DataPlane {
     this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
+    this.#programs = new Programs(this.#clock);
     this.#hooks = surroundings.hooks ?? null;
     this.#spans = surroundings.spans ?? null;
     this.#ledger = new Ledger(config.log, this.#clock);
@@ -286,6 +290,7 @@ export class DataPlane {
     if (cut > 0) this.say('warn', 'drain-timeout', `cut ${cut} connections that did not end in time`);
     await peace;
     for (const upstream of upstreams) upstream.close(true);
+    await this.#programs.close(this.#atOnce);
     this.#bells.close();
     this.#wheel.close();
     await this.#logs.close();
@@ -439,6 +444,7 @@ export class DataPlane {
       },
       (error) => this.report(error),
       this.#config.limits.window,
+      (command, owner) => this.#programs.launch(processOptions(upstream.options), command, owner),
     );
     const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
     const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);

@@ -1,5 +1,6 @@
 import { loadText, showProblem, type Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
+import { programs } from './codec/index.ts';
 import { schemes } from './config/schema.ts';
 import { withoutSecrets } from './config/secrets.ts';
 import {
@@ -94,8 +95,15 @@ export class Operator implements Control {
 
   async addOrigin(upstream: string, origin: NewOrigin, ttl?: number, who: Who = PROGRAM): Promise<OriginView> {
     const { url, weight, backup, maxConnections } = origin;
-    const address = parseOrigin(url, schemes);
+    const address = parseOrigin(url, schemes, programs);
     if (isOriginProblem(address)) throw new ControlError('invalid', `url: ${address.message}`);
+    // Who may move requests about should not thereby be able to run what he likes.
+    if (address.program !== undefined) {
+      throw new ControlError(
+        'invalid',
+        `url: ${originName(address)} is a program; which are run is said in the config only`,
+      );
+    }
     if (hasName(address) || address.srv === true) {
       const message = `url: ${address.host} is a name; an origin that is added by hand is an address, names belong into the config`;
       throw new ControlError('invalid', message);

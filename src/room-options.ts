@@ -3,6 +3,7 @@ import type { CodecLimits } from './codec/codec.ts';
 import type { Config } from './config/config.ts';
 import { Networks } from './core/networks.ts';
 import type { ListenerOptions } from './listen/listener.ts';
+import type { ProcessOptions } from './spawn/options.ts';
 
 /** Applications send more fields than clients do: at least 200. */
 export function codecLimits({ limits }: Config): CodecLimits {
@@ -18,6 +19,11 @@ export function listenerOptions(options: Config['listen'][number]): ListenerOpti
     timeouts,
     trusted: new Networks(trustedProxies),
   };
+}
+
+/** How an upstream's programs are run. */
+export function processOptions(upstream: object): ProcessOptions {
+  return (upstream as { readonly process: ProcessOptions }).process;
 }
 
 /** A protocol with options has them in a part of the upstream that is named like it. */

@@ -4,6 +4,7 @@ import type { CgiOptions } from './cgi/options.ts';
 import type { AnswerSink, ByteSink } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
+import type { Command, Exit } from '../core/program.ts';
 import type { Request } from '../core/request.ts';
 
 /**
@@ -44,6 +45,20 @@ export interface CodecSession {
   resume?(id: number): void;
   /** `holding`, of one exchange among several. */
   holds?(id: number): boolean;
+  /** For kinds that run a program for each exchange, which is the peer. */
+  readonly running?: Running;
+}
+
+/** What a session has to do with the program that answers it. */
+export interface Running {
+  /** What is to be started; there after `open`. */
+  readonly command: Command;
+  /** Bytes of the program's standard error. */
+  complained(bytes: Buffer): void;
+  /** Nothing more comes of that. */
+  silent(): void;
+  /** How the program has ended. Comes before `eof`, unless the program lives on without a standard output. */
+  exited(exit: Exit): void;
 }
 
 /** Who asks, and how: for protocols that tell the application. An `Exchange` is one. */
@@ -63,6 +78,8 @@ export interface RequestTarget {
   readonly replaceHost: boolean;
   /** How requests become files and variables, for protocols with CGI's names. */
   readonly cgi: CgiOptions;
+  /** The origin is this program; '' is one that each request names. */
+  readonly program?: string;
 }
 
 /** Bounds a codec keeps while decoding. */
@@ -86,6 +103,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly speaksCgi?: boolean;
   /** Exchanges share connections, as many at a time as each session has `slots`. */
   readonly multiplexes?: boolean;
+  /** Its origins are programs, started for one exchange each: they have a path instead of an address. */
+  readonly runs?: boolean;
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

@@ -28,7 +28,7 @@ function make(kind: CodecKind, sent = new Sent()): CodecSession {
 function ask(session: CodecSession, events: string[], method = 'GET'): void {
   const exchange = exchangeOf({}, `${method} / HTTP/1.1`, 'Host: a');
   if (method === 'POST') Object.assign(exchange.request, { framing: 'length', length: 5 });
-  const opened = session.open(exchange.request, targetOf(), sinkInto(events), exchange);
+  const opened = session.open(exchange.request, { ...targetOf(), program: '/bin/app' }, sinkInto(events), exchange);
   assert.equal(typeof opened, 'number');
 }
 

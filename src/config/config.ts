@@ -6,12 +6,20 @@ import type { HeaderOptions } from '../rewrite/options.ts';
 import type { LimitOptions, ListenerOptions } from '../listen/options.ts';
 import type { LogOptions } from '../observe/options.ts';
 import type { RouteOptions } from '../route/options.ts';
+import type { ProcessOptions } from '../spawn/options.ts';
 import type { ConfiguredOrigin, UpstreamOptions } from '../upstream/options.ts';
 import { showListenAddress, type ListenAddress } from '../listen/options.ts';
 import type { BalanceOptions, Parsed } from './schema.ts';
 
 /** Asked once: a machine or container that is resized must not change what "auto" was, for threads cannot change on a reload. */
 const CORES = availableParallelism();
+
+/**
+ * Programs of one origin that run at once when nothing is said. Most of what a CGI program does is to start, which takes
+ * processor time and memory: more of them at once would all be slower. Some wait for a database meanwhile, so a few per
+ * core. The others wait in the queue.
+ */
+const PROGRAMS = 4 * CORES;
 
 /**
  * A checked config with everything filled in: plain, immutable data. Times are milliseconds, sizes bytes, both Infinity
@@ -38,6 +46,7 @@ export interface UpstreamConfig extends UpstreamOptions {
   readonly balance: BalanceOptions;
   /** `null`: no active checks. */
   readonly check: CheckOptions | null;
+  readonly process: ProcessOptions;
 }
 
 /** Fills in what one part of the config takes from another. */
@@ -84,7 +93,9 @@ function completeListener(
 }
 
 function completeOrigin(origin: ConfiguredOrigin, maxConnections: number): ConfiguredOrigin {
-  return { ...origin, maxConnections: origin.maxConnections ?? maxConnections };
+  const { program } = origin.address;
+  const shared = program !== undefined && maxConnections === Infinity ? PROGRAMS : maxConnections;
+  return { ...origin, maxConnections: origin.maxConnections ?? shared };
 }
 
 type Given<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefined> };

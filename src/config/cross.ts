@@ -1,5 +1,6 @@
 import { canCheck, checkProblem, checkSchema } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
+import { programs } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -113,7 +114,7 @@ function upstreams(given: unknown): Complaint[] {
     const path = ['upstreams', name];
     if (!isFields(upstream)) return [];
     return [
-      ...origins(upstream['origins'], path),
+      ...origins(upstream, path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
       ...checks(upstream['check'], upstream['origins'], path),
@@ -121,13 +122,19 @@ function upstreams(given: unknown): Complaint[] {
   });
 }
 
-function origins(given: unknown, above: PropertyPath): Complaint[] {
+function origins(upstream: Fields, above: PropertyPath): Complaint[] {
+  const given = upstream['origins'];
   const seen = new Set<string>();
   return list(given).flatMap((one, i): Complaint[] => {
     const url = isFields(one) ? one['url'] : one;
     if (typeof url !== 'string' && typeof url !== 'number') return [];
-    const address = parseOrigin(String(url), schemes);
+    const address = parseOrigin(String(url), schemes, programs);
     if (isOriginProblem(address)) return [];
+    if (address.program === '' && !hasRoot(upstream['cgi'])) {
+      const path = [...above, ...(upstream['cgi'] === undefined ? ['origins'] : ['cgi'])];
+      const message = `${showPath(path)}: ${address.scheme}: runs what a request names: below which folder? Write cgi: { root: "/path" }, or ${address.scheme}:/path of one program`;
+      return [{ code: 'config/bad-value', message, path }];
+    }
     const name = `${address.scheme} ${originName(address)}`;
     const path = [...above, 'origins', ...(Array.isArray(given) ? [i] : [])];
     if (seen.has(name)) {
@@ -137,6 +144,10 @@ function origins(given: unknown, above: PropertyPath): Complaint[] {
     seen.add(name);
     return [];
   });
+}
+
+function hasRoot(cgi: unknown): boolean {
+  return isFields(cgi) && cgi['root'] !== undefined && cgi['root'] !== '' && cgi['root'] !== '/';
 }
 
 function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] {
@@ -150,8 +161,13 @@ function checks(given: unknown, all: unknown, above: PropertyPath): Complaint[] 
     return [{ code, message, path: [...path, problem.option] }];
   }
   for (const one of list(all)) {
-    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes);
-    if (isOriginProblem(address) || canCheck(check.type, address.scheme)) continue;
+    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes, programs);
+    if (isOriginProblem(address)) continue;
+    if (address.program !== undefined) {
+      const message = `${showPath(path)}: there is nobody to ask: ${originName(address)} is started anew for each request. Leave it out; \`eject\` goes by what requests meet`;
+      return [{ code: 'config/bad-value', message, path }];
+    }
+    if (canCheck(check.type, address.scheme)) continue;
     const message = `${showPath(path)}: ${check.type} cannot ask ${address.scheme} origins such as ${originName(address)}`;
     return [{ code: 'config/bad-value', message, path }];
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { ajp, codecs, fastcgi, uwsgi } from '../codec/index.ts';
+import { ajp, codecs, fastcgi, programs, uwsgi } from '../codec/index.ts';
 import { oneOrMany, type OwnInput } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import { logSchema } from '../observe/options.ts';
 import { headersSchema } from '../rewrite/options.ts';
 import { routeSchema } from '../route/options.ts';
+import { processSchema } from '../spawn/options.ts';
 import { answerHead, originSchema, upstreamShape } from '../upstream/options.ts';
 
 /** URL schemes of origins, the default first; each also has a form for unix sockets, as in `http+unix:/path`. */
@@ -68,9 +69,9 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
 
 const upstreamSchema = z
   .strictObject({
-    origins: oneOrMany(originSchema(schemes)).describe(
+    origins: oneOrMany(originSchema(schemes, programs)).describe(
       'Where requests go: one or several of a URL such as `http://127.0.0.1:3000`, `HOST:PORT`, a port of this machine, ' +
-        '`unix:/path`, `srv:NAME`, or `{ url, … }` with options.',
+        '`unix:/path`, `srv:NAME`, `cgi:/path` for a program, or `{ url, … }` with options.',
     ),
     balance: balanceSchema,
     check: checkSchema,
@@ -78,6 +79,7 @@ const upstreamSchema = z
     fastcgi: fastcgi.options.prefault({}).describe('Origins that speak FastCGI.'),
     uwsgi: uwsgi.options.prefault({}).describe('Origins that speak uwsgi.'),
     ajp: ajp.options.prefault({}).describe('Origins that speak AJP.'),
+    process: processSchema.prefault({}).describe('How programs are run that are origins (`cgi:`).'),
   })
   .meta({ title: 'upstream' });
 

@@ -83,4 +83,6 @@ export interface ByteSink {
   text(text: string): void;
   /** Adds bytes; valid only during the call. */
   bytes(buffer: Buffer, start: number, end: number): void;
+  /** Nothing will be added any more, and the peer is to see that. */
+  end?(): void;
 }

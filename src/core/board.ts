@@ -15,7 +15,7 @@ const OWN_WORDS = 2;
 /** Shared numbers with fractions: points in time. */
 const STAMPS = 4;
 /** Numbers in a thread's row: see core/meter.ts. */
-const ROW = 160;
+const ROW = 256;
 
 /** A board's memory, as it is handed to threads. */
 export type BoardMemory = SharedArrayBuffer;

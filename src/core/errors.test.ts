@@ -31,15 +31,20 @@ describe('errors', () => {
       if (side === 'client') assert.ok((status >= 400 && status < 500) || status === 501 || status === 505, code);
       else if (code === 'origin-overloaded') assert.equal(status, 503, code);
       else if (side === 'origin') assert.ok(status === 502 || status === 504, code);
-      else assert.ok([404, 500, 503, 504, 507].includes(status), code);
+      else assert.ok([403, 404, 500, 503, 504, 507].includes(status), code);
       if (status !== 499) assert.notEqual(phraseOf(status), '', code);
     }
   });
 
   test('only what an origin failed at is asked again; always, only if nothing was done', () => {
     for (const [code, { side, retry }] of rows) {
-      if (retry !== 'never') assert.ok(side === 'origin' || code === 'origin-removed', code);
-      assert.equal(retry === 'always', /^(?:connect-|name-|origin-overloaded)/.test(code), code);
+      if (retry !== 'never')
+        assert.ok(side === 'origin' || ['origin-removed', 'program-not-started'].includes(code), code);
+      assert.equal(
+        retry === 'always',
+        /^(?:connect-|name-|program-(?:missing|not-started)|origin-overloaded)/.test(code),
+        code,
+      );
     }
   });
 

@@ -185,6 +185,20 @@ export const errors = {
     'never',
     'The path names no script: no segment of it ends with one of `cgi.split`, and neither `cgi.index` nor `cgi.front` stands in.',
   ),
+  'script-missing': row(
+    'sluice',
+    404,
+    'destination_not_found',
+    'never',
+    'The path names a CGI script that is not below `cgi.root`.',
+  ),
+  'script-forbidden': row(
+    'sluice',
+    403,
+    'http_request_denied',
+    'never',
+    'The file that the path names is not run: it is not executable, has no interpreter, or is a link that leads out of `cgi.root`.',
+  ),
   'no-origin': row(
     'sluice',
     503,
@@ -228,6 +242,20 @@ export const errors = {
     'destination_ip_unroutable',
     'always',
     'The origin cannot be reached: no route, no socket file, no permission.',
+  ),
+  'program-missing': row(
+    'origin',
+    502,
+    'destination_unavailable',
+    'always',
+    'The program of a `cgi:` origin is not there, or sluice may not run it.',
+  ),
+  'program-not-started': row(
+    'sluice',
+    503,
+    'proxy_internal_error',
+    'always',
+    'A CGI program could not be started: this machine has no processes, files or memory left, or `process.user` cannot be had.',
   ),
   'name-not-found': row('origin', 502, 'dns_error', 'always', "The origin's host name does not resolve."),
 
@@ -273,6 +301,13 @@ export const errors = {
     'http_response_timeout',
     'idempotent',
     'The origin sent no answer within `timeouts.firstByte`.',
+  ),
+  'program-ended': row(
+    'origin',
+    502,
+    'connection_terminated',
+    'idempotent',
+    'A CGI program ended, or closed its output, before the head of its answer was complete.',
   ),
   'answer-stalled': row(
     'origin',

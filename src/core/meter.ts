@@ -27,8 +27,6 @@ export const METER = {
   bytesOut: 15,
   /** Times an origin was taken out. */
   ejections: 16,
-  /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`. */
-  retries: 17,
   /** Clock time since which this thread's first waiter waits; 0 when nobody does. */
   oldest: 27,
   /** Four histograms, see `Histogram`. */
@@ -36,8 +34,10 @@ export const METER = {
   first: 45,
   connect: 62,
   queue: 79,
-  /** Requests that ended with an error, by the place of their code in the table of errors. */
+  /** Requests that ended with an error, by the place of their code in the table of errors: room for 96 codes. */
   errors: 96,
+  /** Attempts beyond the first, by reason: as many numbers as `RETRY_REASONS`, with room for 64. */
+  retries: 192,
 } as const;
 
 /** Upper bounds of the buckets of times, in milliseconds; one more bucket holds what is longer. */

@@ -17,6 +17,8 @@ export interface OriginAddress {
   readonly ip?: string;
   /** `host` is the name of SRV records, which tell hosts and ports; `port` is 0. Such an address cannot be dialled. */
   readonly srv?: true;
+  /** Not an address but a program that is started for each request: its path, or '' where the request names it. */
+  readonly program?: string;
 }
 
 export interface OriginOptions {
@@ -300,14 +302,15 @@ export function forgetSlots(board: Board, thread: number): void {
 }
 
 export function originName(address: OriginAddress): string {
+  if (address.program !== undefined) return `${address.scheme}:${address.program}`;
   if (address.path !== undefined) return `unix:${address.path}`;
   const host = (address.ip ?? address.host).toLowerCase();
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
 
 /** The authority a client would use for an origin: the name as the user wrote it, without the scheme's default port. */
-export function authorityOf({ scheme, host, port, path }: OriginAddress): string {
-  if (path !== undefined) return 'localhost';
+export function authorityOf({ scheme, host, port, path, program }: OriginAddress): string {
+  if (path !== undefined || program !== undefined) return 'localhost';
   const name = originName({ scheme, host, port });
   return port === 80 ? name.slice(0, -3) : name;
 }

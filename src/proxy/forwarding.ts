@@ -132,7 +132,8 @@ export class Forwarding implements Applicant, Carrier {
   // ---- as a channel's user
 
   connected(channel: Channel): void {
-    this.#upstream.health.connected(channel.origin);
+    // A program has yet to be started.
+    if (!channel.launches) this.#upstream.health.connected(channel.origin);
     this.#exchange.reused = false;
     this.#exchange.connected = this.#rooms.clock.now();
     this.#carry(channel);
@@ -384,6 +385,9 @@ export class Forwarding implements Applicant, Carrier {
       this.#giveUp(refused, '');
       return this.#upstream.release(origin, this.#sent);
     }
+    // Its program could not be started: we shall hear.
+    if (channel.state === 'connecting') return;
+    if (channel.launches) this.#upstream.health.connected(channel.origin);
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;

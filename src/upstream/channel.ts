@@ -1,5 +1,5 @@
 import type { AnswerSink } from '../core/answer.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, errors } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
@@ -8,6 +8,7 @@ import type { Asker, CodecSession, RequestTarget } from '../codec/codec.ts';
 import { BULK, type WireOwner } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Pool } from './pool.ts';
+import { ProgramLine } from './program.ts';
 
 /** `connecting` · `open` carrying an exchange · `idle` in the pool · `closed`. */
 export type ChannelState = 'connecting' | 'open' | 'idle' | 'closed';
@@ -44,6 +45,8 @@ export class Channel implements WireOwner {
   #answering = false;
   /** The user was told to wait because the session holds a part of the body. */
   #withheld = false;
+  /** To the program that answers, where the origin is one. */
+  #line: ProgramLine | null = null;
   /** Something has come, be it an interim answer or half a head. */
   heard = false;
 
@@ -57,6 +60,20 @@ export class Channel implements WireOwner {
     this.timer = new Timer(() => this.#late());
     origin.connections++;
     pool.entered(this);
+  }
+
+  /** The origin is a program: there is nobody at the other end before `carry` has started it. */
+  get launches(): boolean {
+    return this.origin.address.program !== undefined;
+  }
+
+  /** The program could not be started, or this request cannot have it. */
+  notStarted(code: ErrorCode, detail: string): void {
+    const user = this.#user;
+    this.#user = null;
+    this.close();
+    if (errors[code].retry === 'always') user?.notConnected(code, detail);
+    else user?.fail(code, detail);
   }
 
   /** Called by dial once the socket is connected. */
@@ -75,6 +92,8 @@ export class Channel implements WireOwner {
 
   /**
    * Sends a request. Its body, if any, follows through `requestBody` and `requestEnd`.
+   * Where the origin is a program, it is started first. When that fails, the channel is `connecting` again, and
+   * `notConnected` or `fail` follows.
    * @returns why the protocol cannot carry it, if so: then nothing was sent, and the channel may be released
    */
   carry(request: Request, target: RequestTarget, user: ChannelUser, from: Asker): ErrorCode | undefined {
@@ -87,6 +106,13 @@ export class Channel implements WireOwner {
       this.#answerEnded = true;
       this.#requestEnded = true;
       return opened;
+    }
+    if (this.session.running !== undefined) {
+      this.#line = new ProgramLine(this, this.session.running);
+      if (!this.#line.start()) {
+        this.state = 'connecting';
+        return undefined;
+      }
     }
     this.#id = opened;
     this.carried++;
@@ -283,6 +309,7 @@ export class Channel implements WireOwner {
     if (this.state === 'idle') this.pool.forget(this);
     this.state = 'closed';
     this.origin.connections--;
+    this.#line?.left(this.#answerEnded);
     this.pool.left(this);
   }
 

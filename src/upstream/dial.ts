@@ -13,6 +13,11 @@ const FAMILY_HEAD_START = 250;
 export function dial(origin: Origin, pool: Pool, user: ChannelUser): Channel {
   const channel = new Channel(origin, pool, user);
   const { address } = origin;
+  if (channel.launches) {
+    // It starts when the request is told. Later, as everywhere: who asks for a channel has not finished yet.
+    queueMicrotask(() => channel.opened());
+    return channel;
+  }
   const common = { onread: channel.wire.readInto(), allowHalfOpen: true, noDelay: true };
   const where =
     address.path === undefined

@@ -131,10 +131,16 @@ const hostSchema = z
   .default('pass')
   .describe("The Host that origins see: `pass` the client's, `origin` the one in the origin's URL, or a fixed one.");
 
-/** One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first. */
-export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOrigin, OriginInput> {
+/**
+ * One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first; `programs` those of them
+ * whose origins are programs.
+ */
+export function originSchema(
+  schemes: readonly string[],
+  programs: readonly string[] = [],
+): z.ZodType<ConfiguredOrigin, OriginInput> {
   const url = z.union([z.string(), z.number()]).superRefine((given, context) => {
-    const problem = parseOrigin(String(given), schemes);
+    const problem = parseOrigin(String(given), schemes, programs);
     if (!isOriginProblem(problem)) return;
     const { message, ...params } = problem;
     context.addIssue({ code: 'custom', input: given, message, params });
@@ -143,7 +149,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
     .strictObject({
       url: url.describe(
         'Where it listens: `http://HOST:PORT`, `HOST:PORT`, a port of this machine, `unix:/path`, or `srv:NAME` for what the ' +
-          'SRV records of a name say, as in `srv:_http._tcp.app.example`.',
+          'SRV records of a name say, as in `srv:_http._tcp.app.example`; or what is run for each request, as in `cgi:/path`.',
       ),
       weight: z.number().positive().max(1000).default(1).describe('Share of the load relative to the other origins.'),
       backup: z.boolean().default(false).describe('Asked only when no other origin is usable.'),
@@ -158,7 +164,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
     })
     .superRefine(({ url: text, resolve }, context) => {
       if (resolve === undefined) return;
-      const address = parseOrigin(String(text), schemes);
+      const address = parseOrigin(String(text), schemes, programs);
       if (isOriginProblem(address)) return;
       const refuse = (message: string): void =>
         context.addIssue({ code: 'custom', input: resolve, path: ['resolve'], message });
@@ -174,7 +180,7 @@ export function originSchema(schemes: readonly string[]): z.ZodType<ConfiguredOr
       maxConnections: most,
       resolve = 'all',
     } = typeof given === 'object' ? given : { url: given };
-    const address = parseOrigin(String(text), schemes);
+    const address = parseOrigin(String(text), schemes, programs);
     // Only reached with a checked URL.
     if (isOriginProblem(address)) return z.NEVER;
     const origin = { url: String(text), address, weight, backup, ...(hasName(address) ? { resolve } : {}) };
@@ -195,7 +201,11 @@ export type OriginInput =
 
 /** Everything about an upstream but its origins and its balancer, which config/schema.ts adds. */
 export const upstreamShape = {
-  maxConnections: count(`${maxConnections} Each origin may have its own.`, 'off', { least: 1 }),
+  maxConnections: count(
+    `${maxConnections} Each origin may have its own. Of programs (\`cgi:\`) that many run at once; when it is off, four for each core.`,
+    'off',
+    { least: 1 },
+  ),
   maxInFlight: count(
     'Most requests in flight at all origins of the upstream together; others wait in the queue.',
     'off',
@@ -217,7 +227,7 @@ export const upstreamShape = {
   spool: spoolSchema
     .prefault({})
     .describe(
-      'Chunked uploads to origins that want to know the length first (FastCGI, SCGI, uwsgi): they are gathered before an origin is asked.',
+      'Chunked uploads to origins that want to know the length first (FastCGI, SCGI, uwsgi, CGI): they are gathered before an origin is asked.',
     ),
   cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
   host: hostSchema,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isOriginProblem, parseOrigin } from './origin-url.ts';
+import { hasName, isOriginProblem, parseOrigin } from './origin-url.ts';
 
 const SCHEMES = ['http', 'fastcgi'];
 
@@ -86,4 +86,32 @@ test('what is none, why, and which part of it', () => {
 test('the first scheme is the one that need not be said', () => {
   assert.deepEqual(parseOrigin('a:1', ['scgi', 'http']), { scheme: 'scgi', host: 'a', port: 1 });
   assert.deepEqual(parseOrigin('unix:/a', ['scgi']), { scheme: 'scgi', host: '', port: 0, path: '/a' });
+});
+
+test('programs have a path or none, and no address', () => {
+  const read = (text: string) => parseOrigin(text, ['http', 'cgi'], ['cgi']);
+  const run = (path: string) => ({ scheme: 'cgi', host: '', port: 0, program: path });
+  for (const [text, address] of [
+    ['cgi:/usr/lib/app', run('/usr/lib/app')],
+    ['CGI:///usr/lib/app?x', run('/usr/lib/app?x')],
+    ['cgi:', run('')],
+    ['cgi:80', { scheme: 'http', host: 'cgi', port: 80 }],
+    ['http://cgi:81', { scheme: 'http', host: 'cgi', port: 81 }],
+  ] as const)
+    assert.deepEqual(read(text), address, text);
+  for (const [text, why] of [
+    ['cgi:app', /expected the path of a program, as in cgi:\/usr\/lib\/app, or cgi: alone/],
+    ['cgi://host/app', /expected the path of a program/],
+    ['cgi:/usr/lib/', /a folder cannot be run/],
+    ['cgi:/', /a folder cannot be run/],
+    ['cgi:/a\0b', /NUL/],
+    ['cgi+unix:/a', /unknown scheme cgi/],
+    ['cgi+srv:a', /unknown scheme cgi/],
+  ] as const) {
+    const problem = read(text);
+    assert.ok(isOriginProblem(problem), text);
+    assert.match(problem.message, why, text);
+  }
+  const address = read('cgi:/a');
+  assert.ok(!isOriginProblem(address) && !hasName(address));
 });

@@ -14,18 +14,31 @@ export interface OriginProblem {
 }
 
 /** Protocols that other proxies have, and later releases of this one. */
-const LATER = new Set(['https', 'h2', 'h2c', 'cgi', 'exec', 'dialin']);
+const LATER = new Set(['https', 'h2', 'h2c', 'exec', 'dialin']);
 
 const HOST_NAME = /^(?!(?:.*\.)?\d+\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i;
 
 /** The name of SRV records; `srv:80` is a port of a machine called srv. */
 const SERVICE = /^(?:(?<scheme>[a-z][a-z0-9.-]*)\+srv:|srv:(?!\d+$))(?<name>.*)$/is;
 
+/** A host may have the name of a scheme, and then a port. */
+const PROGRAM = /^(?<scheme>[a-z][a-z0-9.-]*):(?!\d+$)(?<path>.*)$/is;
+
 /**
  * Reads an origin: `http://host:port`, `http+unix:/path` or `unix:/path`, `srv:name` or `http+srv:name`, `host:port`, or
- * a port of this machine. Without a scheme it is the first of `schemes`.
+ * a port of this machine. Without a scheme it is the first of `schemes`. With one of `programs` it is `cgi:/path`, or `cgi:`.
  */
-export function parseOrigin(text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
+export function parseOrigin(
+  text: string,
+  all: readonly string[],
+  programs: readonly string[] = [],
+): OriginAddress | OriginProblem {
+  const run = PROGRAM.exec(text)?.groups;
+  if (run !== undefined && programs.includes((run['scheme'] ?? '').toLowerCase())) {
+    return program((run['scheme'] ?? '').toLowerCase(), run['path'] ?? '');
+  }
+  // Nobody listens anywhere for these.
+  const schemes = all.filter((one) => !programs.includes(one));
   const [standard = 'http'] = schemes;
   if (/^\d+$/.test(text)) return withPort(standard, '127.0.0.1', text);
   const service = SERVICE.exec(text)?.groups;
@@ -54,8 +67,10 @@ export function isOriginProblem(result: OriginAddress | OriginProblem): result i
 }
 
 /** Whether the host is a name that DNS may lead somewhere. localhost is this machine whatever DNS says (RFC 6761 §6.3). */
-export function hasName({ host, path }: OriginAddress): boolean {
-  return path === undefined && parseAddress(host) === undefined && !/(?:^|\.)localhost\.?$/.test(host);
+export function hasName({ host, path, program: run }: OriginAddress): boolean {
+  return (
+    path === undefined && run === undefined && parseAddress(host) === undefined && !/(?:^|\.)localhost\.?$/.test(host)
+  );
 }
 
 function authority(scheme: string, text: string, schemes: readonly string[]): OriginAddress | OriginProblem {
@@ -85,6 +100,19 @@ function withPort(scheme: string, host: string, text: string): OriginAddress | O
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) return bad('expected a port from 1 to 65535', text);
   return { scheme, host, port };
+}
+
+function program(scheme: string, text: string): OriginAddress | OriginProblem {
+  const path = text.startsWith('///') ? text.slice(2) : text;
+  if (path === '') return { scheme, host: '', port: 0, program: '' };
+  if (!path.startsWith('/') || path.startsWith('//')) {
+    return bad(
+      `expected the path of a program, as in ${scheme}:/usr/lib/app, or ${scheme}: alone for scripts below cgi.root`,
+    );
+  }
+  if (path.endsWith('/')) return bad(`a folder cannot be run: for the scripts in it write ${scheme}: and cgi.root`);
+  if (path.includes('\0')) return bad('a path holds no NUL');
+  return { scheme, host: '', port: 0, program: path };
 }
 
 function socket(scheme: string, text: string): OriginAddress | OriginProblem {

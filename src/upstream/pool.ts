@@ -1,4 +1,5 @@
 import type { ByteSink } from '../core/answer.ts';
+import type { Command, Program, ProgramOwner, Unstartable } from '../core/program.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
@@ -22,6 +23,9 @@ export interface PoolOptions {
   };
 }
 
+/** Starts the program that is this origin, or that a request to it names. */
+export type Launch = (command: Command, owner: ProgramOwner, origin: Origin) => Program | Unstartable;
+
 /** Taken off the origin's own announced limit: the request has to reach it before it gives up waiting. */
 const SAFETY = 1000;
 
@@ -40,6 +44,8 @@ export class Pool {
   readonly wheel: Wheel;
   readonly makeSession: (out: ByteSink, origin: Origin) => CodecSession;
   readonly onDefect: (error: unknown) => void;
+  /** For origins that are programs. */
+  readonly launch: Launch | null;
   readonly #idle = new Map<Origin, Channel[]>();
   readonly #open = new Set<Channel>();
   #closing = false;
@@ -51,7 +57,9 @@ export class Pool {
     makeSession: (out: ByteSink, origin: Origin) => CodecSession,
     onDefect: (error: unknown) => void,
     window: number = BLOCK_SIZE,
+    launch: Launch | null = null,
   ) {
+    this.launch = launch;
     this.options = options;
     this.window = window;
     this.clock = clock;

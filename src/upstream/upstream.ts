@@ -261,7 +261,9 @@ export class Upstream {
     for (const origin of origins) {
       const authority = authorityOf(origin.address);
       const own = host !== 'pass' && host !== 'origin';
-      this.#targets.set(origin, { authority: own ? host : authority, replaceHost: host !== 'pass', cgi });
+      const { program } = origin.address;
+      const target = { authority: own ? host : authority, replaceHost: host !== 'pass', cgi };
+      this.#targets.set(origin, program === undefined ? target : { ...target, program });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);
     this.health.update(this.options, origins);

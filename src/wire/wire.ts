@@ -33,6 +33,8 @@ export class Wire implements WireLike {
   deaf = false;
   /** A long body is arriving here: read into blocks. Set and cleared by the owner. */
   bulk = false;
+  /** Nothing is read until `resume`. */
+  stopped = false;
   #owner: WireOwner;
   readonly #window: number;
   readonly #shared: Buffer;
@@ -41,6 +43,7 @@ export class Wire implements WireLike {
   #text = '';
   #corked = false;
   #waiting = false;
+  #ending = false;
   #started = false;
   #onFlushed: ((error?: Error | null) => void) | null = null;
 
@@ -73,6 +76,7 @@ export class Wire implements WireLike {
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
+    if (this.#ending) socket.end();
   }
 
   text(text: string): void {
@@ -153,7 +157,8 @@ export class Wire implements WireLike {
         // A write that failed is not out: 'close' tells the owner.
         if (!this.dead && (error === undefined || error === null)) this.#guard(flushedCall);
       };
-      socket.write(NOTHING, this.#onFlushed);
+      if (socket.writableEnded) socket.once('finish', this.#onFlushed);
+      else socket.write(NOTHING, this.#onFlushed);
     }
     return false;
   }
@@ -169,15 +174,21 @@ export class Wire implements WireLike {
   }
 
   pause(): void {
+    this.stopped = true;
     if (!this.dead) this.socket.pause();
   }
 
   resume(): void {
+    this.stopped = false;
     if (!this.dead) this.socket.resume();
   }
 
-  /** Sends FIN once everything written is out; reading goes on. */
+  /** Sends FIN once everything written is out; reading goes on. Before there is a socket, it is sent when there is one. */
   end(): void {
+    if ((this.socket as Socket | undefined) === undefined) {
+      this.#ending = true;
+      return;
+    }
     this.flush();
     if (!this.dead) this.socket.end();
   }
@@ -192,6 +203,7 @@ export class Wire implements WireLike {
   destroy(reset = false): void {
     if (this.dead) return;
     this.dead = true;
+    if ((this.socket as Socket | undefined) === undefined) return;
     const { socket } = this;
     // While our FIN is on its way libuv refuses to reset (EINVAL), and Node then forgets the socket without closing it.
     const ending = socket.writableEnded && !socket.writableFinished;
@@ -238,7 +250,9 @@ export class Wire implements WireLike {
   #received(buffer: Buffer, length: number): boolean {
     if (this.dead) return false;
     try {
-      return this.#owner.received(buffer, length);
+      const more = this.#owner.received(buffer, length);
+      if (!more) this.stopped = true;
+      return more;
     } catch (error) {
       this.#defect(error);
       return false;

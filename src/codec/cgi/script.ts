@@ -28,6 +28,31 @@ export function scriptOf(request: Request, cgi: CgiOptions): Script | ErrorCode 
   return { name: prefix, info: path.slice(prefix.length) };
 }
 
+/**
+ * The same where the script is a file that sluice runs itself. Without `split` it is named by the first segment below
+ * `prefix`, as in the cgi-bin folders of old.
+ */
+export function scriptFileOf(request: Request, cgi: CgiOptions): Script | ErrorCode {
+  const script = cgi.split.length > 0 ? scriptOf(request, cgi) : firstSegment(request, cgi);
+  // What begins with a dot is hidden for a reason: .git has executables, too.
+  return typeof script === 'object' && script.name.includes('/.') ? 'no-script' : script;
+}
+
+function firstSegment(request: Request, cgi: CgiOptions): Script | ErrorCode {
+  const path = bytePath(request);
+  if (path === undefined) return 'bad-target';
+  const prefix = bytesOf(cgi.prefix);
+  const from = prefix.length + 1;
+  if (startsWithin(path, prefix) && path.length > from) {
+    const slash = path.indexOf('/', from);
+    const end = slash < 0 ? path.length : slash;
+    return { name: path.slice(0, end), info: path.slice(end) };
+  }
+  if (cgi.index !== '' && path === `${prefix}/`) return { name: path + bytesOf(cgi.index), info: '' };
+  if (cgi.front !== '') return { name: bytesOf(cgi.front), info: path };
+  return 'no-script';
+}
+
 /** Text of a config as the bytes of its UTF-8, one character each, as everything on the wire. */
 export function bytesOf(text: string): string {
   // oxlint-disable-next-line no-control-regex

@@ -82,7 +82,7 @@ export class SingleSession implements CodecSession {
           i = this.#head.read(buffer, i, end, scratch, this.#headRequest);
           if (i === MORE) return;
           if (i === FAILED) {
-            return this.#fail(this.#head.tooLarge ? 'answer-head-too-large' : 'bad-answer', this.#head.detail);
+            return this.fail(this.#head.tooLarge ? 'answer-head-too-large' : 'bad-answer', this.#head.detail);
           }
           this.#begin(into);
           break;
@@ -97,7 +97,7 @@ export class SingleSession implements CodecSession {
         case 'chunked': {
           const decoder = this.#decoder as ChunkDecoder;
           i = decoder.decode(buffer, i, end, into);
-          if (i === FAILED) return this.#fail('answer-incomplete', `chunked coding: ${decoder.error}`);
+          if (i === FAILED) return this.fail('answer-incomplete', `chunked coding: ${decoder.error}`);
           if (decoder.done) return this.#complete(decoder.trailers);
           break;
         }
@@ -109,9 +109,24 @@ export class SingleSession implements CodecSession {
 
   eof(): void {
     if (this.#into === null) this.#state = 'done';
-    else if (this.#state === 'head') this.#fail('origin-closed', this.#head.begun ? 'within the head' : undefined);
+    else if (this.#state === 'head') this.fail('origin-closed', this.#head.begun ? 'within the head' : undefined);
     else if (this.#left === Infinity) this.#complete('');
-    else this.#fail('answer-incomplete');
+    else this.fail('answer-incomplete');
+  }
+
+  /** The head of the answer is not complete. */
+  protected get headless(): boolean {
+    return this.#state === 'head';
+  }
+
+  /** An answer has begun and not ended, in which only the connection's end can say that it is complete. */
+  protected get endless(): boolean {
+    return this.#state === 'body' && this.#left === Infinity;
+  }
+
+  /** What there is of a head, for the log. */
+  protected get begun(): boolean {
+    return this.#head.begun;
   }
 
   #begin(into: AnswerSink): void {
@@ -131,7 +146,7 @@ export class SingleSession implements CodecSession {
     this.#leave()?.end(trailers);
   }
 
-  #fail(code: ErrorCode, detail?: string): void {
+  protected fail(code: ErrorCode, detail?: string): void {
     this.#leave()?.fail(code, detail);
   }
 
