@@ -1,6 +1,7 @@
 import { cgiSchema, mergeCgi, routeCgiSchema, type CgiOptions } from '../codec/cgi/options.ts';
 import { codecOf, programs } from '../codec/index.ts';
-import { isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { isOriginProblem } from '../upstream/options.ts';
+import { addressOf } from './address.ts';
 import type { Complaint } from './issues.ts';
 import { showPath, type PropertyPath } from './problems.ts';
 import { schemes } from './schema.ts';
@@ -73,7 +74,7 @@ function incomplete(
 function schemesIn(origins: unknown): string[] {
   const list = Array.isArray(origins) ? origins : [origins];
   return list.flatMap((one: unknown) => {
-    const address = parseOrigin(String(isFields(one) ? one['url'] : one), schemes, programs);
+    const address = addressOf(one);
     return isOriginProblem(address) ? [] : [address.scheme];
   });
 }

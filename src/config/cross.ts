@@ -5,6 +5,7 @@ import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
 import { disableTimeSchema, ejectSchema, isOriginProblem, parseOrigin } from '../upstream/options.ts';
+import { addressOf } from './address.ts';
 import { cgiComplaints } from './cgi.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
@@ -150,14 +151,6 @@ function origins(upstream: Fields, above: PropertyPath): Complaint[] {
   });
 }
 
-/** What it speaks and where it is; of processes that are not there yet only the first. */
-function addressOf(origin: unknown): ReturnType<typeof parseOrigin> {
-  const spawn = isFields(origin) ? origin['spawn'] : undefined;
-  if (!isFields(spawn)) return parseOrigin(String(isFields(origin) ? origin['url'] : origin), schemes, programs);
-  const { protocol = schemes[0], name = 'children' } = spawn;
-  return { scheme: String(protocol), host: String(name), port: 0 };
-}
-
 /** Processes are told apart by the name of what starts them. */
 function pool(spawn: Fields, index: number, seen: Set<string>, above: PropertyPath): Complaint[] {
   const name = typeof spawn['name'] === 'string' ? spawn['name'] : String(above.at(-1));
@@ -181,7 +174,7 @@ function security(given: unknown, all: unknown, above: PropertyPath): Complaint[
     const message = `${showPath(at)}: expected one of ${alpnNames.join(', ')}, not ${showValue(name)}`;
     return [{ code: 'config/unknown-value', message, path: at }];
   });
-  const addresses = list(all).map((one) => parseOrigin(String(isFields(one) ? one['url'] : one), schemes, programs));
+  const addresses = list(all).map(addressOf);
   const secure = addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null);
   if (secure || addresses.length === 0) return unknown;
   const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
