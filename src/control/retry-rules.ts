@@ -22,7 +22,8 @@ export function retryRules({ method, framing }: Request, { retries, timeouts }: 
   return [...rules, 'never after the first byte of an answer'];
 }
 
-/** The codes with a rule, so that this page and the line cannot disagree. */
+/** The codes with a rule, so that this page and the line cannot disagree. Families of them are told by what they begin with. */
 function coded(rule: 'always' | 'idempotent'): string {
-  return (Object.keys(errors) as ErrorCode[]).filter((code) => errors[code].retry === rule).join(', ');
+  const codes = (Object.keys(errors) as ErrorCode[]).filter((code) => errors[code].retry === rule);
+  return [...new Set(codes.map((code) => code.replace(/^(connect|program|tls)-.*/, '$1-…')))].join(', ');
 }
