@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { describe, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { eventually, sleep } from '../../test/support/scripted.ts';
@@ -275,6 +276,30 @@ describe('wire', () => {
     await eventually(() => otherHeard.ended, 'the end');
     assert.equal(otherHeard.text, 'a');
     await eventually(() => other.ear.events.includes('closed'), 'closed');
+  });
+
+  test('after its end a flush is made good when all is out', async (t) => {
+    const { wire, ear, peer } = await pair(t);
+    wire.bytes(Buffer.alloc(20_000_000, 'x'), 0, 20_000_000);
+    wire.end();
+    assert.equal(wire.flush(), false);
+    const heard = listenTo(peer);
+    await eventually(() => heard.ended && ear.events.includes('flushed'), 'all is out');
+    assert.deepEqual([heard.text.length, ear.events], [20_000_000, ['flushed']]);
+  });
+
+  test('an end before there is a socket is sent when there is one; a destroyed wire needs none', async () => {
+    const ear = new Ear();
+    const early = new Wire(ear);
+    early.end();
+    const socket = new PassThrough();
+    socket.resume();
+    early.attach(socket as never, true);
+    await eventually(() => ear.events.includes('closed'), 'both sides have ended');
+    assert.deepEqual(ear.events, ['ended', 'closed']);
+    const never = new Wire(new Ear());
+    never.destroy(true);
+    assert.equal(never.dead, true);
   });
 
   test('finish closes when everything is out, not before', async (t) => {

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { start } from '../support/line.ts';
+import { fetchOnce, running } from '../support/running.ts';
 import { eventually, type Peer } from '../support/scripted.ts';
 import { children, openFiles, runs, scripts } from '../support/scripts.ts';
 
@@ -217,9 +218,8 @@ describe('what answers become', linux, () => {
   };
   for (const [name, [lines, status, error, detail, body]] of Object.entries(cases)) {
     test(name, async (t) => {
-      const { add, read } = scripts(t);
-      const pidFile = join(add('x').replace(/x$/, ''), 'pid');
-      const file = add('x', `echo $$ > ${pidFile}`, ...lines);
+      const { add, folder, read } = scripts(t);
+      const file = add('x', `echo $$ > ${folder}/pid`, ...lines);
       const line = await start(t, `cgi:${file}`, { timeouts: { firstByte: name === 'no time' ? '200ms' : '30s' } });
       const peer = await line.connect();
       peer.send(get('/'));
@@ -263,7 +263,7 @@ describe('what answers become', linux, () => {
 
   test('a background job that keeps the output open holds up no answer, and lives on', async (t) => {
     const { add, read } = scripts(t);
-    const file = add('x', HELLO, `sleep 60 & echo $! > ${scripts(t).folder}/none`, `echo $! > "$(dirname "$0")/job"`);
+    const file = add('x', HELLO, 'sleep 60 &', 'echo $! > "$(dirname "$0")/job"');
     const line = await start(t, `cgi:${file}`);
     const peer = await line.connect();
     peer.send(get('/'));
@@ -473,6 +473,20 @@ describe('programs are origins as others are', linux, () => {
     assert.equal((await start(t, { url: `cgi:${file}`, maxConnections: 'off' })).first.maxConnections, Infinity);
     assert.equal((await start(t, `cgi:${file}`, { maxConnections: 2 })).first.maxConnections, 2);
     assert.equal((await start(t, '127.0.0.1:1')).first.maxConnections, Infinity);
+  });
+
+  test('several threads start programs', async (t) => {
+    const { base } = await running(t, {
+      listen: '127.0.0.1:0',
+      threads: 2,
+      upstreams: { app: { origins: `cgi:${scripts(t).add('x', HELLO)}` } },
+    });
+    const all = await Promise.all(Array.from({ length: 30 }, () => fetchOnce(base)));
+    assert.deepEqual([...new Set(all.map(({ status, body }) => `${status} ${body}`))], ['200 hello']);
+    await eventually(
+      () => children().length === 0,
+      () => `children ${children().join()}`,
+    );
   });
 
   test('what cannot be started is said', async (t) => {

@@ -298,6 +298,7 @@ for (const threads of [1, 2]) {
           /example\.org is a name/,
         ],
         [() => control.addOrigin('app', { url: 'srv:_http._tcp.a' }, undefined, 'me'), 'invalid', /is a name/],
+        [() => control.addOrigin('app', { url: 'cgi:/bin/sh' }, undefined, 'me'), 'invalid', /said in the config only/],
         [() => control.addOrigin('app', { url: 'ftp://127.0.0.1' }, undefined, 'me'), 'invalid', /^url: /],
         [() => control.addOrigin('app', { url: 'http://127.0.0.1/path' }, undefined, 'me'), 'invalid', /^url: /],
         [
