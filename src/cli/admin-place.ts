@@ -14,7 +14,7 @@ export interface PlaceWords {
 }
 
 const HOW =
-  'give --admin ADDRESS, set SLUICE_ADMIN, or run this where the config is. A config switches it on with, for example:\n\n' +
+  'give --admin ADDRESS or --config FILE, set SLUICE_ADMIN, or run this where the config is. A config switches it on with, for example:\n\n' +
   '  admin: unix:/run/sluice/admin.sock';
 
 /** Asks the running proxy, or ends and says why there is nobody to ask, or what was refused. */

@@ -7,6 +7,8 @@ export function addressOf(origin: unknown): ReturnType<typeof parseOrigin> {
   const spawn = isFields(origin) ? origin['spawn'] : undefined;
   if (!isFields(spawn)) return parseOrigin(String(isFields(origin) ? origin['url'] : origin), schemes, programs);
   const { protocol = schemes[0], name = 'children' } = spawn;
+  // The schema says so, too, and better; but everything is looked at before anything is told.
+  if (!schemes.includes(String(protocol))) return { code: 'config/scheme', message: 'unknown protocol' };
   return { scheme: String(protocol), host: String(name), port: 0 };
 }
 

@@ -177,7 +177,7 @@ function security(given: unknown, all: unknown, above: PropertyPath): Complaint[
   const addresses = list(all).map(addressOf);
   const secure = addresses.some((one) => isOriginProblem(one) || offerOf(one.scheme) !== null);
   if (secure || addresses.length === 0) return unknown;
-  const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https://`;
+  const message = `${showPath(path)}: no origin here is spoken to over TLS: its URL has to begin with https:// or h2://`;
   return [...unknown, { code: 'config/bad-value', message, path, at: 'key' }];
 }
 

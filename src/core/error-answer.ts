@@ -75,16 +75,21 @@ export function phraseOf(status: number): string {
  *
  * @param accept the request's `Accept`, '' without one
  * @param retryAfter seconds for `Retry-After`, 0 for none
+ * @param cause what an attempt had met before this error came of it; '' for nothing
  */
 export function errorAnswer(
   code: ErrorCode,
   accept: string,
   id: string,
   retryAfter = 0,
+  cause: ErrorCode | '' = '',
 ): { status: number; lines: string; body: string } {
   const { status, proxy } = errors[code];
   const phrase = phraseOf(status);
-  let lines = proxy === '-' ? '' : `Proxy-Status: sluice; error=${proxy}; details="${code}"\r\n`;
+  let lines =
+    proxy === '-'
+      ? ''
+      : `Proxy-Status: sluice; error=${proxy}; details="${code}${cause === '' || cause === code ? '' : `; ${cause}`}"\r\n`;
   if (retryAfter > 0) lines += `Retry-After: ${retryAfter}\r\n`;
   if (status === 405) lines += 'Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n';
   lines += 'Cache-Control: no-store\r\n';

@@ -460,7 +460,7 @@ export class Forwarding implements Applicant, Carrier {
     const exchange = this.#exchange;
     exchange.carrier = null;
     exchange.errorDetail = detail;
-    refuse(exchange, code, retryAfter);
+    refuse(exchange, code, retryAfter, this.#lastError);
   }
 
   #finish(): void {

@@ -187,9 +187,11 @@ export function originSchema(
           const message = 'processes have no name to be resolved: leave `resolve` out';
           context.addIssue({ code: 'custom', input: resolve, path: ['resolve'], message });
         }
-        if (schemes.includes(protocol)) return;
-        const message = `unknown protocol: this release speaks ${schemes.join(', ')}`;
-        const params = { near: schemes };
+        // A program that is started for each request is no process that stays.
+        const able = schemes.filter((scheme) => !programs.includes(scheme));
+        if (able.includes(protocol)) return;
+        const message = `unknown protocol: children speak ${able.join(', ')}`;
+        const params = { near: able };
         context.addIssue({ code: 'custom', input: protocol, path: ['spawn', 'protocol'], message, params });
         return;
       }

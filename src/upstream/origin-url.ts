@@ -53,7 +53,8 @@ export function parseOrigin(
   if (unix !== undefined) return socket(unix, text.slice(text.indexOf(':') + 1));
   if (scheme === undefined) return authority(standard, text, schemes);
   const rest = text.slice(scheme.length + 1);
-  if (!rest.startsWith('//')) return bad(`expected ${scheme}://HOST:PORT`);
+  if (!rest.startsWith('//')) return bad(`expected ${scheme}://HOST:PORT, or ${scheme}+unix:/path of a socket`);
+  if (/^\/\/unix:/i.test(rest)) return bad(`an origin on a unix socket is written ${scheme}+unix:/path`);
   const end = rest.slice(2).search(/[/?#]/);
   const tail = end < 0 ? '' : rest.slice(2 + end);
   if (tail !== '' && tail !== '/') {
@@ -138,7 +139,19 @@ function records(scheme: string, text: string): OriginAddress | OriginProblem {
   return { scheme, host: labels.join('.'), port: 0, srv: true };
 }
 
+/** What others call what is here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  http2: 'write h2:// over TLS, h2c:// without',
+  grpc: 'gRPC is h2c:// here',
+  grpcs: 'gRPC over TLS is h2:// here',
+  spawn: 'a process is written { spawn: { command: … } }',
+};
+
 function unknownScheme(scheme: string, schemes: readonly string[]): OriginProblem {
+  const hint = Object.hasOwn(ELSEWHERE, scheme) ? ELSEWHERE[scheme] : undefined;
+  if (hint !== undefined) {
+    return { code: 'config/scheme', message: `unknown scheme ${scheme}: ${hint}`, within: scheme };
+  }
   const known = `speaks ${schemes.join(', ')}`;
   if (LATER.has(scheme)) {
     return {

@@ -94,6 +94,7 @@ test('with all origins down a request waits no longer than queue.timeout', async
   const [logged] = await line.logged(1);
   assert.equal(logged?.error, 'backlog-timeout');
   assert.match(logged?.detail ?? '', /connect-refused/);
+  assert.match(answer.field('proxy-status') ?? '', /; details="backlog-timeout; connect-refused"$/);
 });
 
 test('an origin whose probe is given up by its client is probed by the next', async (t) => {

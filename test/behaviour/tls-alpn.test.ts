@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { alpnNames } from '../../src/codec/index.ts';
 import type { UpstreamInput } from '../../src/config/index.ts';
 import { authority } from '../support/certificates.ts';
 import { start } from '../support/line.ts';
@@ -41,8 +40,6 @@ test('an origin that speaks nothing of what is offered', async (t) => {
   assert.deepEqual([logged?.error, logged?.detail], ['tls-refused', 'alert no_application_protocol']);
 });
 
-const without = alpnNames.includes('h2') ? false : 'this checkout has no codec for HTTP/2';
-
 /** Three requests at a time: what is answered, and by how many connections. */
 async function three(t: TestContext, url: string, tls: UpstreamInput['tls']): Promise<[string[], number]> {
   const line = await start(t, [url], { tls, eject: { on: [] } });
@@ -54,7 +51,7 @@ async function three(t: TestContext, url: string, tls: UpstreamInput['tls']): Pr
   return [answers.map(({ status, body }) => `${status} ${body.trim().replace(/ \(.*/, '')}`), connections];
 }
 
-test('with HTTP/2 in the offer the origin decides', { skip: without }, async (t) => {
+test('with HTTP/2 in the offer the origin decides', async (t) => {
   const ca = authority(t);
   if (ca === undefined) return;
   const leaf = ca.issue('app');

@@ -27,7 +27,13 @@ async function node(
 }
 
 /** nginx, which speaks TLS for the application behind it. */
-async function nginx(t: TestContext, program: string, name: string, tls: Record<string, string>): Promise<Application> {
+async function nginx(
+  t: TestContext,
+  program: string,
+  scheme: 'https' | 'h2',
+  name: string,
+  tls: Record<string, string>,
+): Promise<Application> {
   const behind = await node(t, name);
   const at = await address();
   const base = folder(t);
@@ -39,7 +45,7 @@ http {
   access_log off; client_max_body_size 0;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${base}/${kind};`).join(' ')}
   server {
-    listen ${at.host}:${at.port} ssl;
+    listen ${at.host}:${at.port} ssl${scheme === 'h2' ? ' http2' : ''};
     ssl_certificate ${tls['CERT'] ?? ''}; ssl_certificate_key ${tls['KEY'] ?? ''};
     ssl_client_certificate ${tls['CA'] ?? ''}; ssl_verify_client on; ssl_session_cache shared:a:1m;
     location / {
@@ -51,7 +57,7 @@ http {
   );
   const process_ = start(t, program, ['-c', join(base, 'nginx.conf'), '-p', base]);
   await listening(at, process_);
-  return { url: `https://${at.host}:${at.port}`, process: process_ };
+  return { url: `${scheme}://${at.host}:${at.port}`, process: process_ };
 }
 
 /** Certificates for the server, and options for sluice. */
@@ -70,7 +76,11 @@ const KINDS: Readonly<
   'Node over TLS': (t) => (name, tls) => node(t, name, tls),
   'nginx over TLS': (t) => {
     const program = skipUnless(t, 'nginx');
-    return program === undefined ? undefined : (name, tls) => nginx(t, program, name, tls);
+    return program === undefined ? undefined : (name, tls) => nginx(t, program, 'https', name, tls);
+  },
+  'nginx over HTTP/2 and TLS': (t) => {
+    const program = skipUnless(t, 'nginx');
+    return program === undefined ? undefined : (name, tls) => nginx(t, program, 'h2', name, tls);
   },
 };
 
@@ -109,6 +119,9 @@ for (const [name, begin] of Object.entries(KINDS)) {
     await until('the log', () => sluice.failures().some(({ error }) => error === 'tls-wrong-name'));
     const [lost] = sluice.failures().filter(({ error }) => error === 'tls-wrong-name');
     assert.equal(lost?.detail, 'it is for app.example, not for other.example');
-    if (stranger.status === 502) assert.ok(sluice.failures().some(({ error }) => error === 'tls-client-certificate'));
+    const errors = sluice.failures().map(({ error }) => error);
+    // With TLS 1.3 the alert comes after the request is sent, and what was sent may turn the end into a reset that overtakes it.
+    const told = errors.some((error) => error === 'tls-client-certificate' || error === 'origin-closed');
+    if (stranger.status === 502) assert.ok(told, errors.join(' '));
   });
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { OriginAddress } from '../../core/origin.ts';
+import { originName, type OriginAddress } from '../../core/origin.ts';
 import { showDuration } from '../../core/units.ts';
 import type { Messages } from '../../observe/messages.ts';
 import type { Launched, Launcher } from './launch.ts';
@@ -175,6 +175,13 @@ export class Child {
     this.#say('info', 'child-ready', `is ready after ${took}`);
   }
 
+  /** Where it was to listen, for who has an application that listens elsewhere. */
+  #told(): string {
+    if (this.address === null) return '';
+    const by = { port: 'PORT', socket: 'SOCKET', fd0: 'descriptor 0', systemd: 'LISTEN_FDS' }[this.options.listen];
+    return ` on ${originName(this.address)}, which ${by} has told it`;
+  }
+
   /** It was not ready in time. */
   #late(): void {
     if (this.#state !== 'starting') return;
@@ -184,7 +191,7 @@ export class Child {
         ? `an answer of 2xx or 3xx to GET ${http}`
         : line !== undefined
           ? `a line with ${JSON.stringify(line)}`
-          : 'taking a connection';
+          : `taking a connection${this.#told()}`;
     this.#crash(`was not ready within ${showDuration(timeout)} (ready is ${wanted})`);
     this.end();
   }

@@ -112,11 +112,10 @@ const shape = z
       })
       .optional()
       .describe("What may be used, as a list in OpenSSL's form. Default: Node's."),
-    alpn: z
-      .array(z.string().regex(/^[\x21-\x7e]{1,255}$/, 'expected the name of a protocol, such as http/1.1'))
+    alpn: oneOrMany(z.string().regex(/^[\x21-\x7e]{1,255}$/, 'expected the name of a protocol, such as http/1.1'), 0)
       .default([])
       .describe(
-        'Protocols that `https://` origins may choose from (ALPN), the best first; what they choose is spoken. Origins that choose nothing are spoken ' +
+        'Protocols that `https://` origins may choose from (ALPN), the best first: `h2` and `http/1.1`; what they choose is spoken. Origins that choose nothing are spoken ' +
           'to in HTTP/1.1 where that is in the list. Default: HTTP/1.1.',
       ),
   })
