@@ -23,7 +23,15 @@ test('the first request starts the first child, at once, also when children take
   for (const slots of [1, 5, Infinity]) {
     assert.equal(need({ min: 0, slots }).look({ waiting: 1 }), 1);
   }
-  assert.equal(need({ min: 0, slots: Infinity }).look({ waiting: 100 }), 1);
+  assert.equal(need({ min: 0, slots: Infinity, load: 1000 }).look({ waiting: 100 }), 1);
+});
+
+test('children that take any number: another one for 32 requests each, if there may be more', () => {
+  const { look } = need({ min: 1, slots: Infinity });
+  assert.equal(look({ inFlight: 32 }, { ready: 1 }), 1);
+  assert.equal(look({ inFlight: 33 }, { ready: 1 }), 2);
+  assert.equal(look({ inFlight: 500 }, { ready: 2 }), 4);
+  assert.equal(need({ min: 2, max: 2, slots: Infinity }).look({ inFlight: 500 }, { ready: 2 }), 2);
 });
 
 test('as many are started as it takes to serve who waits, and not more than there may be', () => {

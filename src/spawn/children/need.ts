@@ -25,6 +25,12 @@ export interface There {
   readonly starting: number;
 }
 
+/**
+ * Requests in flight for each child at which one more is wanted, where there may be more and nothing else says when: a limit
+ * that is never reached would be a mistake without a word. As many as a server with one thread still answers smoothly.
+ */
+const UNTOLD_LOAD = 32;
+
 /** How many children a pool is to have. Grows at once, and shrinks when what is above was not needed for a while. */
 export class Need {
   #wanted: number;
@@ -48,9 +54,15 @@ export class Need {
     this.#wanted = Math.min(Math.max(this.#wanted, sizes.min), sizes.max);
   }
 
+  get #load(): number {
+    const { min, max, load, slots } = this.#sizes;
+    return load === Infinity && slots === Infinity && max > min ? UNTOLD_LOAD : load;
+  }
+
   /** Looks at the load; `wanted` may be another number then. */
   look({ waiting, inFlight, requests }: Load, { ready, starting }: There, now: number): void {
-    const { min, max, load, slots, idleTimeout } = this.#sizes;
+    const { min, max, slots, idleTimeout } = this.#sizes;
+    const load = this.#load;
     const each = Math.min(load, slots);
     // One that serves short requests looks idle at every single moment.
     const busy = requests !== this.#requests ? 1 : 0;

@@ -16,7 +16,7 @@ const instancesSchema = z
     ),
     load: count(
       'Requests in flight for each child at which one more is started. Whenever requests wait in the queue more are started as well, ' +
-        'but without a limit (`maxConnections` of the origin) only those wait that come while there is no child.',
+        'but without a limit (`maxConnections` of the origin) only those wait that come while there is no child: then 32 is meant, if there may be more than `min`.',
       'off',
       { least: 1 },
     ),
