@@ -154,13 +154,16 @@ const LONGEST_TRAIL = 16;
 const OF_A_BODY = ['content-length', 'content-type', 'content-encoding', 'transfer-encoding', 'expect', 'trailer'];
 
 /** The same request for another target or none, without its body. HEAD stays HEAD, because the client waits for no body. */
-export function withoutBody({ fields, method, target, form, minor }: Request, another?: string): Request {
+export function withoutBody(given: Request, another?: string): Request {
+  const { fields, method, target, form, minor } = given;
   const request = new Request();
   request.fields.copy(fields);
   for (const name of OF_A_BODY) request.fields.delete(name);
   request.method = another === undefined || method === 'HEAD' ? method : 'GET';
-  request.target = another ?? target;
-  request.form = another === undefined ? form : 'origin';
+  // RFC 9112 §3.2.2: such a target names the host, whatever Host says. Nobody may be asked about another one.
+  const absolute = form === 'absolute';
+  request.target = another === undefined ? target : absolute ? `http://${given.authority}${another}` : another;
+  request.form = another === undefined || absolute ? form : 'origin';
   request.minor = minor;
   return request;
 }

@@ -1,5 +1,8 @@
 /** Authorizers before an upstream: FastCGI's role, and origins that speak HTTP. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { ConfigInput } from '../../src/config/index.ts';
 import { ending, readRecords, type ReadRequest, record, requestFrom, stdout, TYPES } from '../support/fastcgi.ts';
@@ -188,6 +191,8 @@ test('who cannot be asked lets nobody in', async (t) => {
       peer.fin();
     } else if (mode === 'garbage') return Buffer.from('HTTP/1.1 200 OK\r\n\r\n');
     else if (mode === 'overloaded') return ending(0, 2);
+    // It dies of something after its yes.
+    else if (mode === 'status') return Buffer.concat([stdout('Status: 200 OK\n\n'), record(TYPES.stdout), ending(1)]);
     return undefined;
   });
   const app = await server(t, () => ok('app'));
@@ -197,6 +202,7 @@ test('who cannot be asked lets nobody in', async (t) => {
   const cases = [
     ['reset', 502, 'origin-closed'],
     ['half', 502, 'answer-incomplete'],
+    ['status', 502, 'answer-incomplete'],
     ['garbage', 502, 'bad-answer'],
     ['overloaded', 503, 'origin-overloaded'],
     ['silence', 504, 'answer-timeout'],
@@ -210,7 +216,7 @@ test('who cannot be asked lets nobody in', async (t) => {
   peer.send(get('/refused'));
   assert.equal((await peer.answer()).status, 502);
   assert.equal(app.requests.length, 0);
-  const lines = await logged(6);
+  const lines = await logged(7);
   assert.deepEqual(
     lines.map(({ error }) => error),
     [...cases.map(([, , code]) => code), 'connect-refused'],
@@ -301,4 +307,41 @@ test('a big refusal to a client that reads late and sends first', async (t) => {
   const answer = await peer.answer();
   assert.deepEqual([answer.status, answer.body.length], [403, 2_400_000]);
   await logged(1);
+});
+
+test(
+  'an authorizer that is a program: a yes counts when it has ended well',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'guard');
+    writeFileSync(file, '#!/bin/sh\nprintf "Content-Type: text/plain\n\n"\n[ "$REQUEST_URI" = /good ]\n', {
+      mode: 0o755,
+    });
+    const app = await server(t, () => ok('app'));
+    const { connect } = await line(t, app.url, `cgi:${file}`);
+    const peer = await connect();
+    peer.send(get('/good'));
+    assert.equal((await peer.answer()).body, 'app');
+    peer.send(get('/bad'));
+    assert.equal((await peer.answer()).status, 502);
+    assert.deepEqual(app.requests.length, 1);
+  },
+);
+
+test('the authorizer is asked about the host that the request is for: that of an absolute target', async (t) => {
+  const hosts: (string | undefined)[] = [];
+  const auth = await server(t, (request) => {
+    hosts.push(request.field('host'));
+    return ok();
+  });
+  const app = await server(t, (request) => ok(request.field('host')));
+  for (const authorize of ['guard', { by: 'guard', path: '/check' }]) {
+    const { connect } = await line(t, app.url, auth.url, { authorize });
+    const peer = await connect();
+    peer.send('GET http://admin.example/x HTTP/1.1\r\nHost: public.example\r\n\r\n');
+    assert.equal((await peer.answer()).body, 'admin.example');
+  }
+  assert.deepEqual(hosts, ['admin.example', 'admin.example']);
 });

@@ -232,3 +232,22 @@ test('CGI programs: inside, without being asked to', { skip: process.platform ==
   assert.deepEqual(await ask({}), [200, '/new', undefined]);
   assert.deepEqual(await ask({ localRedirect: false }), [302, '', '/new']);
 });
+
+test('it stays with the host that the request was for: that of an absolute target', async (t) => {
+  const app = await application(t, () => 'Location: /new\n\n');
+  const here = await server(t, () => ok('here'));
+  const there = await server(t, () => ok('there'));
+  const { connect } = await line(
+    t,
+    app.url,
+    [
+      { match: { path: '/old' }, to: 'app' },
+      { match: { host: 'a.example' }, to: 'here' },
+      { match: { host: 'b.example' }, to: 'there' },
+    ],
+    { here: { origins: here.url }, there: { origins: there.url } },
+  );
+  const peer = await connect();
+  peer.send('GET http://a.example/old HTTP/1.1\r\nHost: b.example\r\n\r\n');
+  assert.equal((await peer.answer()).body, 'here');
+});

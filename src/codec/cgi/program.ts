@@ -22,6 +22,8 @@ export class ProgramSession extends SingleSession implements Running {
   #hearer: AnswerSink | null = null;
   #complaints: Complaints | null = null;
   #exit: Exit | null = null;
+  /** Who lets requests pass has to have ended well. */
+  #authorizes = false;
   /** The answer has not failed, so far. */
   #good = true;
 
@@ -50,6 +52,7 @@ export class ProgramSession extends SingleSession implements Running {
     const opened = super.open(request, target, into, from);
     if (typeof opened === 'string') return opened;
     this.#hearer = into;
+    this.#authorizes = from.authorizes === true;
     this.#complaints = new Complaints((line) => this.#hearer?.note?.(line));
     if (request.framing === 'none') this.#out.end?.();
     return opened;
@@ -85,6 +88,8 @@ export class ProgramSession extends SingleSession implements Running {
     }
     // RFC 3875 has no word for an answer that is not complete, but who was killed had no chance to complete it.
     if (this.endless && this.#exit?.signal != null) return this.fail('answer-incomplete', manner(this.#exit));
+    if (this.endless && this.#authorizes && this.#exit?.code !== 0)
+      return this.fail('answer-incomplete', manner(this.#exit));
     super.eof();
   }
 

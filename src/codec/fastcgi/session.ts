@@ -43,6 +43,8 @@ export class FastCgiSession implements CodecSession {
   #into: AnswerSink | null = null;
   #complaints: Complaints | null = null;
   #headRequest = false;
+  /** Who lets requests pass has to have ended well. */
+  #authorizes = false;
   /** Bytes of the body that are still to come; Infinity when its end is that of STDOUT. */
   #left = 0;
   #surplus = 0;
@@ -75,6 +77,7 @@ export class FastCgiSession implements CodecSession {
     this.#state = 'head';
     this.#head.reset(target.cgi.localRedirect);
     this.#headRequest = request.method === 'HEAD';
+    this.#authorizes = from.authorizes === true;
     this.#complaints = null;
     this.#surplus = 0;
     this.#stdoutEnded = false;
@@ -83,9 +86,7 @@ export class FastCgiSession implements CodecSession {
     environment(request, target, from, script, tell);
     const { begin, noMoreStdin } = this.#frames;
     const stdin = request.framing === 'none' ? noMoreStdin : '';
-    this.#out.text(
-      begin[(this.#keep ? 1 : 0) + (from.authorizes === true ? 2 : 0)] + records.params(pairs, this.#id) + stdin,
-    );
+    this.#out.text(begin[(this.#keep ? 1 : 0) + (this.#authorizes ? 2 : 0)] + records.params(pairs, this.#id) + stdin);
     pairs = '';
     return 0;
   }
@@ -220,7 +221,8 @@ export class FastCgiSession implements CodecSession {
     this.#surplus += bytes;
     if (this.#surplus <= MOST_SURPLUS) return;
     this.reusable = false;
-    this.#complete();
+    if (this.#authorizes) this.#fail('bad-answer', 'more than its head has said');
+    else this.#complete();
   }
 
   #ended(): void {
@@ -233,7 +235,8 @@ export class FastCgiSession implements CodecSession {
       this.#fail('bad-answer', exit === 0 ? what : `${what}, exit status ${exit}`);
     } else if (this.#left !== 0 && this.#left !== Infinity) {
       this.#fail('answer-incomplete', `${this.#left} bytes less than Content-Length`);
-    } else this.#complete();
+    } else if (this.#authorizes && exit !== 0) this.#fail('answer-incomplete', `exit status ${exit}`);
+    else this.#complete();
   }
 
   /** §5.5. Who is overloaded, or takes one request at a time only, has not begun with this one. */
