@@ -381,3 +381,20 @@ test('a sluice that is closed while children are starting leaves none', async (t
     assert.deepEqual(alive(t), []);
   }
 });
+
+test('a second, impatient close hurries children, whether they have got TERM already or not', async (t) => {
+  for (const busy of [true, false]) {
+    const line = await running(t, before(app(t, { instances: { min: 1 }, killDelay: '10m', env: { STUBBORN: '1' } })));
+    await ready(line, 1);
+    if (busy) {
+      void fetchOnce(`${line.base}/sleep/600000`);
+      await until(async () => (await line.control.upstreams())[0]?.origins[0]?.inFlight === 1, 'it has a request');
+    }
+    const first = line.sluice.close(busy ? 600_000 : 1000);
+    // It says so when it gets TERM.
+    if (!busy) await eventually(() => with_(line, 'child-says').some((one) => one.endsWith(': no')), 'it has got TERM');
+    await line.sluice.close(0);
+    await first;
+    assert.deepEqual(alive(t), []);
+  }
+});
