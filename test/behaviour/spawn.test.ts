@@ -137,7 +137,9 @@ test('a spawn that a reload removes and another brings back does not lose its so
   const [old] = await members(line);
   const long = fetchOnce(`${line.base}/sleep/1000`);
   await until(async () => (await line.control.upstreams())[0]?.origins[0]?.inFlight === 1, 'it has the request');
-  await line.sluice.reload(checked({ listen: '127.0.0.1:0', upstreams: { app: { ...upstream, origins: '127.0.0.1:1' } } }));
+  await line.sluice.reload(
+    checked({ listen: '127.0.0.1:0', upstreams: { app: { ...upstream, origins: '127.0.0.1:1' } } }),
+  );
   await line.sluice.reload(checked(before(spawn, upstream)));
   await until(async () => (await members(line)).some((pid) => pid !== old), 'there is another child');
   assert.equal((await long).body, String(old));
