@@ -62,6 +62,10 @@ export class Children {
   #rounds: (() => void)[] = [];
   #gathering = false;
   #closed = false;
+  /** All are ending. */
+  #closing = false;
+  /** Nobody wants to wait for them. */
+  #atOnce = false;
 
   constructor(parts: ChildrenParts) {
     this.#parts = parts;
@@ -160,16 +164,19 @@ export class Children {
     for (const { pool } of this.#all()) pool.freeze();
   }
 
-  /**
-   * Ends all children. Resolves when nothing is left of them.
-   *
-   * @param atOnce nobody wants to wait
-   */
-  async close(atOnce: boolean): Promise<void> {
+  /** When they end, they end at once; also those that have been asked to already. */
+  hurry(): void {
+    this.#atOnce = true;
+    if (this.#closing) for (const { pool } of this.#all()) void pool.end(true);
+  }
+
+  /** Ends all children. Resolves when nothing is left of them. */
+  async close(): Promise<void> {
     this.freeze();
+    this.#closing = true;
     for (const cancel of this.#rounds.splice(0)) cancel();
     const all = this.#all();
-    await Promise.all(all.flatMap(({ pool, unwatch }) => [pool.end(atOnce), unwatch()]));
+    await Promise.all(all.flatMap(({ pool, unwatch }) => [pool.end(this.#atOnce), unwatch()]));
     this.#places.clear();
     this.#leaving.clear();
     this.#launcher.close();

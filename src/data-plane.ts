@@ -113,7 +113,7 @@ export class DataPlane {
     this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
-    this.#programs = new Programs(this.#clock);
+    this.#programs = new Programs(this.#clock, (...words) => this.say(...words));
     this.#hooks = surroundings.hooks ?? null;
     this.#spans = surroundings.spans ?? null;
     this.#ledger = new Ledger(config.log, this.#clock);
@@ -267,6 +267,7 @@ export class DataPlane {
   close(grace: number, handover = false): Promise<void> {
     if (grace <= 0) {
       this.#atOnce = true;
+      this.#programs.hurry();
       this.#cutOff?.();
     }
     this.#closing ??= this.#drain(grace, handover);
@@ -291,7 +292,7 @@ export class DataPlane {
     if (cut > 0) this.say('warn', 'drain-timeout', `cut ${cut} connections that did not end in time`);
     await peace;
     for (const upstream of upstreams) upstream.close(true);
-    await this.#programs.close(this.#atOnce);
+    await this.#programs.close();
     this.#bells.close();
     this.#wheel.close();
     await this.#logs.close();

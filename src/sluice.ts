@@ -289,13 +289,16 @@ export class Sluice {
    * @param handover another process has joined the addresses, and is to get everybody who comes from now on
    */
   close(grace: number = this.#config.timeouts.drain, handover = false): Promise<void> {
-    if (grace <= 0 && this.#closing !== null) void this.#plane?.close(0).catch(() => {});
+    if (grace <= 0) {
+      if (this.#closing !== null) void this.#plane?.close(0).catch(() => {});
+      this.children.hurry();
+    }
     this.children.freeze();
     this.#closing ??= this.#turns.then(async () => {
       this.#rounds?.();
       this.#checks.close();
       await Promise.all([this.#administration.close(), this.#plane?.close(grace, handover)]);
-      await this.children.close(grace <= 0);
+      await this.children.close();
       await this.#logs.close();
     });
     // A start or a reload that waits for names waits no longer.

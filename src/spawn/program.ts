@@ -43,6 +43,7 @@ export class RunningProgram implements Program {
   readonly #keeper: Keeper;
   readonly #owner: ProgramOwner;
   #running: boolean;
+  /** It has got TERM or KILL. */
   #hurried = false;
   #cancel: () => void = () => {};
 
@@ -79,14 +80,30 @@ export class RunningProgram implements Program {
     child.stderr?.on('close', () => owner.silent());
   }
 
+  /** Its process group's number; 0: it never began. */
+  get group(): number {
+    return this.#child.pid ?? 0;
+  }
+
   leave(hurry: boolean): void {
     if (!this.#running || this.#hurried) return;
     this.#cancel();
     this.#keeper.left(this);
     if (!hurry) return this.#after(this.#start.finish, () => this.leave(true));
+    this.end(this.#start.kill);
+  }
+
+  /**
+   * Ends it: TERM, unless it has got that already, and KILL after its `kill`.
+   *
+   * @param most milliseconds until KILL at most
+   */
+  end(most: number): void {
+    if (!this.#running) return;
+    this.#cancel();
+    if (!this.#hurried) this.#signal('SIGTERM');
     this.#hurried = true;
-    this.#signal('SIGTERM');
-    this.#after(this.#start.kill, () => this.kill());
+    this.#after(Math.min(this.#start.kill, most), () => this.kill());
   }
 
   /** Ends it now. */

@@ -33,8 +33,11 @@ class Owner implements ProgramOwner {
 }
 
 function programs(t: TestContext): Programs {
-  const made = new Programs(systemClock);
-  t.after(() => made.close(true));
+  const made = new Programs(systemClock, () => {});
+  t.after(() => {
+    made.hurry();
+    return made.close();
+  });
   return made;
 }
 
@@ -86,7 +89,8 @@ test('of those that nobody waits for only so many are left, and the oldest go', 
     ...Array.from({ length: 32 }, () => true),
   ]);
   const before = pids();
-  await all.close(true);
+  all.hurry();
+  await all.close();
   assert.equal(all.count, 0);
   await eventually(() => !before.some(runs), 'all have ended');
 });
@@ -101,9 +105,34 @@ test('being asked to close, programs may clean up', linux, async (t) => {
   ];
   launch(all, add('x', ...lines));
   await eventually(() => read('begun') !== '', 'it has begun');
-  await all.close(false);
+  await all.close();
   assert.equal(read('done'), 'clean\n');
 });
+
+test(
+  'being asked to close, no program has longer than a few seconds, and none when that is hurried',
+  linux,
+  async (t) => {
+    for (const hurried of [false, true]) {
+      const all = programs(t);
+      const { add, folder, read } = scripts(t);
+      const lines = [
+        `trap 'echo asked >> ${folder}/log' TERM`,
+        `echo >> ${folder}/log`,
+        'while :; do sleep 0.01; done',
+      ];
+      const program = launch(all, add('x', ...lines), { kill: 1_000_000 });
+      await eventually(() => read('log') !== '', 'it has begun');
+      // Somebody has been through with it before, and left it all the time it may take.
+      program.leave(true);
+      await eventually(() => read('log').includes('asked'), 'it has got TERM');
+      const closed = all.close();
+      if (hurried) all.hurry();
+      await closed;
+      assert.equal(all.count, 0);
+    }
+  },
+);
 
 test('no more files: said, nothing runs, and it goes on when there are some', linux, (t) => {
   const file = scripts(t).add('x', 'exit 0');
@@ -113,7 +142,7 @@ test('no more files: said, nothing runs, and it goes on when there are some', li
     const { Programs } = await import(${here('programs.ts')});
     const { processSchema } = await import(${here('options.ts')});
     const { systemClock } = await import(${here('../core/clock.ts')});
-    const all = new Programs(systemClock);
+    const all = new Programs(systemClock, () => {});
     const options = processSchema.parse({});
     const start = () => new Promise((resolve) => {
       const owner = { notStarted: (...all) => resolve(all.join(' ')), complained() {}, silent() {}, exited: ({ code }) => resolve('exited ' + code) };

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../core/clock.ts';
 import type { Command, Program, ProgramOwner, Unstartable } from '../core/program.ts';
+import type { Messages } from '../observe/messages.ts';
 import { type Account, accountOf } from './account.ts';
+import { Keeper } from './children/keeper.ts';
 import { fileOf } from './file.ts';
 import type { ProcessOptions } from './options.ts';
 import { refusal, RunningProgram } from './program.ts';
@@ -12,6 +14,12 @@ import { wrapper } from './wrapper.ts';
  * and leave could have any number of programs that take their time to end. The oldest is killed when there is one more.
  */
 const MOST_LEFT = 32;
+
+/**
+ * Milliseconds between TERM and KILL, at most, when sluice ends. Far below those after which a thread that does not end counts
+ * as hung and is terminated (threads/remote.ts), which would leave nobody to send KILL.
+ */
+const CLOSING = 3000;
 
 /** For when sluice itself has none. */
 const PATH = '/usr/local/bin:/usr/bin:/bin';
@@ -33,10 +41,14 @@ export class Programs {
   readonly #prepared = new WeakMap<ProcessOptions, Prepared>();
   /** Nobody is to stay behind, however this process comes to its end. */
   readonly #killAll = (): void => this.#running.forEach((one) => one.kill());
+  /** For what does not run `exit`: kill -9 of sluice, and the end of its main thread or of this one by `terminate`. */
+  readonly #keeper: Keeper;
   #ended: (() => void) | null = null;
+  #atOnce = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, say: Messages['say']) {
     this.#clock = clock;
+    this.#keeper = new Keeper(clock, say);
   }
 
   /** How many run now. */
@@ -59,6 +71,8 @@ export class Programs {
       finish: options.finish,
       kill: options.kill,
     };
+    // Before the program: sluice may be killed while the two are started.
+    this.#keeper.begin();
     try {
       const program = new RunningProgram(start, owner, this.#clock, {
         left: (one) => this.#leave(one),
@@ -66,25 +80,28 @@ export class Programs {
       });
       if (this.#running.size === 0) process.on('exit', this.#killAll);
       this.#running.add(program);
+      if (program.group !== 0) this.#keeper.announce(program.group);
       return program;
     } catch (error) {
       return refusal(error as NodeJS.ErrnoException, start);
     }
   }
 
-  /**
-   * Ends all programs and resolves when they have ended.
-   *
-   * @param now without asking them first
-   */
-  async close(now: boolean): Promise<void> {
-    if (this.#running.size === 0) return;
-    const ended = new Promise<void>((resolve) => (this.#ended = resolve));
-    for (const one of [...this.#running]) {
-      if (now) one.kill();
-      else one.leave(true);
+  /** When programs are ended by `close` they are not asked first; also those that have been already. */
+  hurry(): void {
+    this.#atOnce = true;
+    if (this.#ended !== null) this.#killAll();
+  }
+
+  /** Ends all programs and resolves when they have ended. */
+  async close(): Promise<void> {
+    if (this.#running.size > 0) {
+      const ended = new Promise<void>((resolve) => (this.#ended = resolve));
+      if (this.#atOnce) this.#killAll();
+      else for (const one of [...this.#running]) one.end(CLOSING);
+      await ended;
     }
-    await ended;
+    this.#keeper.close();
   }
 
   #leave(program: RunningProgram): void {
@@ -98,7 +115,9 @@ export class Programs {
 
   #forget(program: RunningProgram): void {
     this.#left.delete(program);
-    if (!this.#running.delete(program) || this.#running.size > 0) return;
+    if (!this.#running.delete(program)) return;
+    if (program.group !== 0) this.#keeper.remove(program.group);
+    if (this.#running.size > 0) return;
     process.off('exit', this.#killAll);
     this.#ended?.();
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { start } from '../support/line.ts';
 import { fetchOnce, running } from '../support/running.ts';
+import { startNode } from '../support/program.ts';
 import { eventually, type Peer } from '../support/scripted.ts';
 import { children, openFiles, runs, scripts } from '../support/scripts.ts';
 
@@ -487,6 +488,40 @@ describe('programs are origins as others are', linux, () => {
       () => children().length === 0,
       () => `children ${children().join()}`,
     );
+  });
+
+  for (const threads of [1, 2]) {
+    test(`sluice is killed: no program is left (threads: ${threads})`, async (t) => {
+      const { add, folder, read } = scripts(t);
+      // Sluice has a moment to tell the keeper: a program that is begun in the instant of the kill may be missed.
+      const lines = ["trap '' TERM PIPE", 'sleep 0.3', `echo $$ > ${folder}/pid`, 'while :; do sleep 0.1; done'];
+      const file = add('x', ...lines);
+      const config = join(folder, 'sluice.json');
+      const upstreams = { app: { origins: `cgi:${file}` } };
+      writeFileSync(config, JSON.stringify({ listen: '127.0.0.1:0', threads, upstreams, log: { access: 'off' } }));
+      const sluice = startNode(t, ['src/cli.ts', 'run', config]);
+      const [, base = ''] = await sluice.until(/listening on (http:[^\s,]+)/);
+      void fetchOnce(base);
+      await eventually(() => read('pid').endsWith('\n'), 'it has begun');
+      const pid = Number(read('pid'));
+      t.after(() => runs(pid) && process.kill(-pid, 'SIGKILL'));
+      sluice.signal('SIGKILL');
+      await sluice.ended;
+      await eventually(() => !runs(pid), 'it is ended');
+    });
+  }
+
+  test('a thread of several ends in time, whatever its programs ignore', async (t) => {
+    const { add, folder, read } = scripts(t);
+    const file = add('x', "trap '' TERM PIPE", `echo $$ > ${folder}/pid`, 'while :; do sleep 0.1; done');
+    const upstreams = { app: { origins: `cgi:${file}`, process: { kill: '10m' } } };
+    const line = await running(t, { listen: '127.0.0.1:0', threads: 2, upstreams });
+    void fetchOnce(line.base);
+    await eventually(() => read('pid').endsWith('\n'), 'it has begun');
+    const pid = Number(read('pid'));
+    t.after(() => runs(pid) && process.kill(-pid, 'SIGKILL'));
+    await line.sluice.close(100);
+    assert.equal(runs(pid), false);
   });
 
   test('what cannot be started is said', async (t) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { SpawnInput } from '../../src/spawn/children/options.ts';
-import { fetchOnce, namedOrigin, running, type Running, until, whoAnswers } from '../support/running.ts';
+import { checked, fetchOnce, namedOrigin, running, type Running, until, whoAnswers } from '../support/running.ts';
 import { eventually } from '../support/scripted.ts';
 import { alive, app, before, folder } from '../support/spawn.ts';
 
@@ -37,7 +37,7 @@ for (const listen of ['port', 'socket', 'fd0', 'systemd'] as const) {
     for (const { source, child, url, name } of upstream?.origins ?? []) {
       assert.equal(source, 'spawn');
       assert.equal(url, `spawn:${child?.name}`);
-      assert.match(name, listen === 'port' ? /^127\.0\.0\.1:\d+$/ : /^unix:\/.*\/app\.[12]\.sock$/);
+      assert.match(name, listen === 'port' ? /^127\.0\.0\.1:\d+$/ : /^unix:\/.*\/app\.[12]-\d+\.sock$/);
     }
     await line.sluice.close(0);
     assert.deepEqual(alive(t), []);
@@ -108,6 +108,44 @@ test('reloads: unchanged children stay, changed ones are replaced while requests
   await reload({ listen: '127.0.0.1:0', upstreams: { other: { origins: 9 } } });
   await eventually(() => alive(t).length === 0, 'nothing is left');
   assert.deepEqual(with_(line, 'child-crashed'), []);
+});
+
+for (const listen of ['fd0', 'socket'] as const) {
+  test(`children of the same name in two upstreams are two, by ${listen}`, async (t) => {
+    const given = (TEXT: string): SpawnInput => app(t, { name: 'app', listen, instances: { min: 1 }, env: { TEXT } });
+    const line = await running(t, {
+      listen: '127.0.0.1:0',
+      upstreams: { a: { origins: [{ spawn: given('of a') }] }, b: { origins: [{ spawn: given('of b') }] } },
+      routes: [
+        { match: { path: '/mark/a' }, to: 'a' },
+        { match: { path: '/mark/b' }, to: 'b' },
+      ],
+    });
+    for (const name of ['a', 'b', 'a', 'b']) {
+      const { status, body } = await fetchOnce(`${line.base}/mark/${name}`);
+      assert.deepEqual([status, body], [200, `of ${name}`]);
+    }
+    assert.deepEqual(with_(line, 'child-crashed'), []);
+  });
+}
+
+test('a spawn that a reload removes and another brings back does not lose its socket to the old child', async (t) => {
+  const spawn = app(t, { name: 'app', listen: 'fd0', instances: { min: 1 } });
+  const upstream = { keepAlive: { idle: 0 } };
+  const line = await running(t, before(spawn, upstream));
+  await ready(line, 1);
+  const [old] = await members(line);
+  const long = fetchOnce(`${line.base}/sleep/1000`);
+  await until(async () => (await line.control.upstreams())[0]?.origins[0]?.inFlight === 1, 'it has the request');
+  await line.sluice.reload(
+    checked({ listen: '127.0.0.1:0', upstreams: { app: { ...upstream, origins: '127.0.0.1:1' } } }),
+  );
+  await line.sluice.reload(checked(before(spawn, upstream)));
+  await until(async () => (await members(line)).some((pid) => pid !== old), 'there is another child');
+  assert.equal((await long).body, String(old));
+  await eventually(() => !alive(t).includes(old ?? 0), 'the old one is gone');
+  const [young] = await members(line);
+  for (let i = 0; i < 3; i++) assert.equal((await fetchOnce(`${line.base}/`)).body, String(young));
 });
 
 test('a restart replaces all children, one after the other', async (t) => {
@@ -342,6 +380,23 @@ test('a sluice that is closed while children are starting leaves none', async (t
     const line = await running(t, before(app(t, { instances: { min: 3 } })));
     await new Promise((resolve) => setTimeout(resolve, wait));
     await line.sluice.close(0);
+    assert.deepEqual(alive(t), []);
+  }
+});
+
+test('a second, impatient close hurries children, whether they have got TERM already or not', async (t) => {
+  for (const busy of [true, false]) {
+    const line = await running(t, before(app(t, { instances: { min: 1 }, killDelay: '10m', env: { STUBBORN: '1' } })));
+    await ready(line, 1);
+    if (busy) {
+      void fetchOnce(`${line.base}/sleep/600000`);
+      await until(async () => (await line.control.upstreams())[0]?.origins[0]?.inFlight === 1, 'it has a request');
+    }
+    const first = line.sluice.close(busy ? 600_000 : 1000);
+    // It says so when it gets TERM.
+    if (!busy) await eventually(() => with_(line, 'child-says').some((one) => one.endsWith(': no')), 'it has got TERM');
+    await line.sluice.close(0);
+    await first;
     assert.deepEqual(alive(t), []);
   }
 });

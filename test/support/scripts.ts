@@ -44,16 +44,20 @@ export function runs(pid: number): boolean {
   }
 }
 
-/** Children of this process, those included that have ended and were not waited for. */
+/** Children of this process, those included that have ended and were not waited for, but not the keepers. */
 export function children(): number[] {
-  return readdirSync('/proc/self/task').flatMap((task) => {
-    try {
-      return readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-    } catch {
-      // A thread that has ended.
-      return [];
-    }
-  });
+  return readdirSync('/proc/self/task')
+    .flatMap((task) => read(`/proc/self/task/${task}/children`).split(' ').filter(Boolean).map(Number))
+    .filter((pid) => !read(`/proc/${pid}/cmdline`).includes('sluice-keeper'));
+}
+
+/** A file of /proc; '' when its process or thread has ended. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 export function openFiles(): number {

@@ -81,6 +81,22 @@ export class Keeper {
     return stdin;
   }
 
+  /** Has a process, if there can be one, before something is started that does not announce itself. */
+  begin(): void {
+    if (this.#closed || this.#process !== null) return;
+    try {
+      this.#process = this.#start();
+    } catch (error) {
+      this.#say('error', 'keeper', `nobody ends programs should sluice be killed: ${(error as Error).message}`);
+    }
+  }
+
+  /** A group is there that does not announce itself. When there is no keeper it is told to the next one. */
+  announce(group: number): void {
+    this.add(group);
+    this.#tell(`+ ${group}`);
+  }
+
   /** A group has been announced: it is to be announced again to another keeper. */
   add(group: number): void {
     this.#groups.add(group);

@@ -49,6 +49,7 @@ test('folders: private, one for each account, told of, and gone at the end', () 
   const one = folders.socket('app.1', null);
   const two = folders.socket('app.2', null);
   assert.equal(join(one, '..'), join(two, '..'));
+  assert.notEqual(folders.socket('app.1', null), one, 'names of children are not unique, paths are');
   assert.deepEqual(made, [join(one, '..')]);
   assert.equal(statSync(made[0] ?? '').mode & 0o777, 0o700);
   if (process.getuid?.() === 0) {

@@ -21,13 +21,20 @@ export interface Account {
 export class Folders {
   readonly #made: (path: string) => void;
   readonly #paths = new Map<string, string>();
+  /** Sockets so far. */
+  #count = 0;
 
   /** @param made hears of each folder */
   constructor(made: (path: string) => void) {
     this.#made = made;
   }
 
-  /** A path for a new socket. Throws the system's error. */
+  /**
+   * A path for a new socket, which no other one has had: children of two upstreams may have the same name, and so may one that is still
+   * draining and its successor after a reload. Throws the system's error.
+   *
+   * @param name begins the file's name, for people
+   */
   socket(name: string, account: Account | null): string {
     const key = account === null ? '' : `${account.uid}:${account.gid}`;
     let folder = this.#paths.get(key);
@@ -38,7 +45,7 @@ export class Folders {
       this.#paths.set(key, folder);
       this.#made(folder);
     }
-    const path = join(folder, `${name}.sock`);
+    const path = join(folder, `${name}-${++this.#count}.sock`);
     if (Buffer.byteLength(path) <= LONGEST) return path;
     throw new Error(`the path of its socket is longer than ${LONGEST} bytes: set TMPDIR to a shorter one (${path})`);
   }
