@@ -140,7 +140,8 @@ function origins(upstream: Fields, above: PropertyPath): Complaint[] {
       const message = `${showPath(path)}: ${address.scheme}: runs what a request names: below which folder? Write cgi: { root: "/path" }, or ${address.scheme}:/path of one program`;
       return [{ code: 'config/bad-value', message, path }];
     }
-    const name = `${address.scheme} ${originName(address)}`;
+    // One place is one origin, whatever is spoken there.
+    const name = originName(address);
     const path = [...above, 'origins', ...(Array.isArray(given) ? [i] : [])];
     if (seen.has(name)) {
       const message = `${showPath(path)}: ${originName(address)} is in this upstream already; a weight gives it a larger share`;

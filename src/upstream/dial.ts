@@ -67,7 +67,7 @@ function secure(channel: Dialled, how: NetConnectOpts, offer: Offer): void {
   const { origin, pool } = channel;
   const security = pool.security;
   channel.security = security;
-  const handshake = security.handshake(origin.address, offer, origin);
+  const handshake = security.handshake(origin.address, offer, origin.address);
   channel.explain = (error) => handshake.explain(error);
   const socket = connectSecurely({ ...how, ...handshake.connectOptions() } as ConnectionOptions);
   handshake.listen(socket);

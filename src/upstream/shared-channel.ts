@@ -53,8 +53,12 @@ export class SharedChannel implements WireOwner {
   /** The codec is in the middle of a read: it is not to be asked for anything new. */
   #receiving = false;
   #retired = false;
+  /** What has ended the connection, once something has. */
+  lostTo: NodeJS.ErrnoException | null = null;
   /** Nothing is read, because of what somebody else does not take. */
   #stopped = false;
+  /** Clock time since when. */
+  #stoppedAt = 0;
   /** Finds another link for who waited here in vain. */
   readonly #elsewhere: (user: LinkUser) => Link;
 
@@ -129,14 +133,7 @@ export class SharedChannel implements WireOwner {
     // In the middle of a handshake; that it failed is told by `closed`.
     if (this.state === 'connecting') return;
     if (this.state === 'idle') return this.wire.destroy();
-    this.#receiving = true;
-    try {
-      this.session.eof();
-    } finally {
-      this.#receiving = false;
-    }
-    this.#retired = true;
-    this.#settle();
+    this.#hearEnd();
     // Half an answer is none: whoever is left has lost its connection, which happens in `closed`.
     this.wire.destroy();
   }
@@ -171,9 +168,12 @@ export class SharedChannel implements WireOwner {
 
   closed(error: NodeJS.ErrnoException | null): void {
     const { state } = this;
+    const refusal = state === 'connecting' ? this.#whyNot(error) : this.reads === 0 ? this.explain?.(error) : undefined;
+    // The session knows which requests were not sent at all, and those may go anywhere.
+    this.lostTo = error;
+    if (state === 'open' && refusal === undefined) this.#hearEnd();
     const streams = [...this.#streams];
     this.#end();
-    const refusal = state === 'connecting' ? this.#whyNot(error) : this.reads === 0 ? this.explain?.(error) : undefined;
     for (const stream of streams) {
       // Also when the origin turned us away after all, and has not looked at what it was sent meanwhile.
       if (refusal !== undefined) this.#guard(() => stream.notConnected(refusal.code, refusal.detail));
@@ -223,6 +223,30 @@ export class SharedChannel implements WireOwner {
   /** The read that is under way has something for this stream. */
   touch(stream: Stream): void {
     this.#touched.push(stream);
+  }
+
+  /**
+   * Whether nothing is read because of what clients do not take: then nobody else on this connection is late. Who has
+   * held all others up for `timeouts.idle` is ended.
+   */
+  heldUp(): boolean {
+    if (!this.#stopped || this.session.full !== true) return false;
+    if (this.pool.clock.now() - this.#stoppedAt >= this.pool.options.timeouts.idle) {
+      for (const stream of [...this.#streams]) if (stream.paused) this.#guard(() => stream.tooSlow());
+    }
+    return true;
+  }
+
+  /** Nothing more comes: those whom the session can tell why hear it now. */
+  #hearEnd(): void {
+    this.#receiving = true;
+    try {
+      this.session.eof();
+    } finally {
+      this.#receiving = false;
+    }
+    this.#retired = true;
+    this.#settle();
   }
 
   /** A stream's user takes more again. */
@@ -326,12 +350,17 @@ export class SharedChannel implements WireOwner {
   }
 
   #mayRead(): boolean {
-    this.#stopped = this.session.full === true || this.wire.queued > MOST_QUEUED;
+    const stopped = this.session.full === true || this.wire.queued > MOST_QUEUED;
+    if (stopped && !this.#stopped) this.#stoppedAt = this.pool.clock.now();
+    this.#stopped = stopped;
     return !this.#stopped && !this.wire.dead;
   }
 
   #readOn(): void {
-    if (this.#stopped && this.#mayRead()) this.wire.resume();
+    if (!this.#stopped || !this.#mayRead()) return;
+    // What they have waited for may have lain there unread.
+    for (const stream of this.#streams) stream.afresh();
+    this.wire.resume();
   }
 
   /** Without exchanges it lies idle, if it may be used again; else it closes. */

@@ -247,7 +247,7 @@ export class Stream implements Link, AnswerSink {
     this.touched = false;
     const user = this.#user;
     const failure = this.#failure;
-    if (failure !== null) return this.#failed(failure.code, failure.detail, null);
+    if (failure !== null) return this.#failed(failure.code, failure.detail, this.#channel.lostTo);
     if (user === null || this.state !== 'open') return;
     const more = user.flush();
     if (this.#user !== user) return;
@@ -288,6 +288,23 @@ export class Stream implements Link, AnswerSink {
     if (this.state !== 'open' || (this.#complete && this.#wire === null)) return;
     if (this.#failure !== null) return this.#failed(this.#failure.code, this.#failure.detail, error);
     this.#failed(this.#answering ? 'answer-incomplete' : 'origin-closed', error?.code, error);
+  }
+
+  get paused(): boolean {
+    return this.#paused && !this.#over;
+  }
+
+  /** The connection is read again: the time that the origin has begins anew. */
+  afresh(): void {
+    if (this.#user === null || this.#complete || this.#paused) return;
+    if (this.#answering) this.#arm(this.#channel.pool.options.timeouts.idle);
+    else if (this.#requestEnded) this.#requestSent();
+  }
+
+  /** Its user takes its answer so slowly that nobody else on the connection gets one. */
+  tooSlow(): void {
+    this.#giveUp();
+    this.#failed('client-slow', 'it held up the others on its connection', null);
   }
 
   /** The origin was taken away. */
@@ -352,6 +369,7 @@ export class Stream implements Link, AnswerSink {
   #late(): void {
     const user = this.#user;
     if (user === null || this.state !== 'open') return;
+    if (this.#channel.heldUp()) return this.#arm(this.#channel.pool.options.timeouts.idle);
     this.#user = null;
     // Nobody has heard anything on this connection since: it may be dead, so it gets no more to do.
     if (this.#channel.reads === this.#readsArmed) this.#channel.retire();

@@ -345,3 +345,39 @@ test('with two threads each shares connections of its own', async (t) => {
   assert.ok(new Set(late).size <= 4, `the last 25 requests took ${new Set(late).size} connections`);
   await sluice.close(1000);
 });
+
+test('who takes nothing of a long answer holds the others up for a while, and is cut off; nobody else fails', async (t) => {
+  const app = await multiplexing(t, { FCGI_MPXS_CONNS: '1', FCGI_MAX_REQS: '20' });
+  const line = await start(t, app.fastcgi, {
+    fastcgi: { multiplex: 'auto' },
+    timeouts: { firstByte: '300ms', idle: '900ms' },
+  });
+  const first = await line.connect();
+  first.send(get('/learn'));
+  await first.answer();
+  await eventually(() => line.app.pool.shared.learned(line.first).slots !== undefined, 'what the application says');
+  const slow = await line.connect();
+  slow.pause();
+  slow.send(get('/slow'));
+  const big = await app.for('/slow');
+  big.head();
+  const others = [];
+  for (let i = 0; i < 4; i++) {
+    const peer = await line.connect();
+    peer.send(get(`/quick${i}`));
+    others.push({ peer, asked: await app.for(`/quick${i}`) });
+  }
+  assert.ok(
+    others.every(({ asked }) => asked.peer === big.peer),
+    'one connection',
+  );
+  for (let i = 0; i < 400; i++) big.peer.send(big.stdout('x'.repeat(60_000)));
+  for (const { asked } of others) {
+    asked.head();
+    asked.end();
+  }
+  for (const { peer } of others) assert.equal((await peer.answer()).status, 200);
+  const logged = await line.logged(6);
+  assert.equal(logged.find(({ target }) => target === '/slow')?.error, 'client-slow');
+  assert.equal(line.first.failures, 0);
+});
