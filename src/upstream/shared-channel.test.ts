@@ -103,6 +103,22 @@ describe('a connection that exchanges share', () => {
     assert.equal(users[2].link?.state, 'open');
   });
 
+  test('an origin that is another by the time the connection is there: all who wait get a new one', async (t) => {
+    const { where, channels, link, sessions } = await stage(t);
+    const users = [new LinkListener(), new LinkListener()];
+    for (const user of users) link(user);
+    where.address = { ...where.address, scheme: 'h2c' };
+    await eventually(() => users.every((user) => user.events.includes('connected')), 'both to have a connection');
+    assert.deepEqual(
+      channels.map(({ state, address }) => [state, address.scheme]),
+      [
+        ['closed', 'http'],
+        ['open', 'h2c'],
+      ],
+    );
+    assert.equal(sessions.length, 1);
+  });
+
   test('answers that arrive byte by byte', async (t) => {
     const { carrying } = await stage(t);
     const { users, peer } = await carrying(2);

@@ -106,6 +106,7 @@ export class SharedChannel implements WireOwner {
   opened(alpn?: string): void {
     if (this.state !== 'connecting') return;
     this.pool.wheel.disarm(this.timer);
+    if (this.pool.outdated(this)) return this.#dialAnew();
     if (!this.pool.shares(this.origin, alpn)) return this.#becomeChannel(alpn);
     this.state = 'open';
     this.origin.meter[METER.opened]++;
@@ -304,6 +305,14 @@ export class SharedChannel implements WireOwner {
       channel.opened();
     });
     for (const stream of others) this.#replace(stream);
+  }
+
+  /** A reload has come meanwhile: what was dialled is not what the origin is now. */
+  #dialAnew(): void {
+    const waiting = [...this.#streams];
+    this.#streams.clear();
+    this.close();
+    for (const stream of waiting) this.#replace(stream);
   }
 
   #replace(stream: Stream): void {

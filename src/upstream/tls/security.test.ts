@@ -6,6 +6,7 @@ import { connect } from 'node:tls';
 import { authority } from '../../../test/support/certificates.ts';
 import { manualClock } from '../../../test/support/clock.ts';
 import { secureOrigin } from '../../../test/support/secure.ts';
+import type { OriginAddress } from '../../core/origin.ts';
 import { identityOf, serverNameOf } from './identity.ts';
 import type { Fault } from './fault.ts';
 import { tlsSchema, type TlsOptions } from './options.ts';
@@ -42,6 +43,26 @@ test('a protocol that has to be chosen by ALPN, and one that need not', async (t
     code: 'tls-no-protocol',
     detail: 'it does not speak h2',
   });
+});
+
+test('a session is taken up again for the name that it was made with, and for no other', async (t) => {
+  const ca = authority(t);
+  if (ca === undefined) return;
+  const far = await secureOrigin(t, ca.issue('app'), () => {}, { maxVersion: 'TLSv1.2' });
+  const security = new Security(tlsSchema.parse({ ca: ca.cert }), manualClock());
+  const reused = async (address: OriginAddress): Promise<boolean> => {
+    const handshake = security.handshake(address, { names: [], required: false }, address);
+    const socket = connect({ port: far.port, host: '127.0.0.1', ...handshake.connectOptions() });
+    handshake.listen(socket);
+    await once(socket, 'secureConnect');
+    handshake.judge(socket);
+    const again = socket.isSessionReused();
+    socket.destroy();
+    return again;
+  };
+  const here = { scheme: 'https', host: '127.0.0.1', port: far.port };
+  assert.deepEqual([await reused(here), await reused(here)], [false, true]);
+  assert.equal(await reused({ ...here, host: 'localhost' }), false);
 });
 
 test("what is in a certificate is a stranger's text", async (t) => {
