@@ -310,7 +310,7 @@ broken(
 broken(
   'it is never ready',
   (t) => app(t, { args: ['-e', 'setInterval(() => {}, 1000)'], ready: { timeout: '300ms' } }),
-  /was not ready within 300ms \(ready is taking a connection\)$/,
+  /was not ready within 300ms \(ready is taking a connection on 127\.0\.0\.1:\d+, which PORT has told it\)$/,
 );
 broken(
   'it never takes a connection of the socket it got',
