@@ -112,9 +112,16 @@ function isOurs(name: string, fields: readonly string[]): boolean {
   return plain.startsWith('variable-') || fields.some((one) => one.toLowerCase().replaceAll('_', '-') === plain);
 }
 
-function questionOf({ request }: Exchange, { path }: AuthorizeOptions): ReturnType<typeof withoutBody> {
+/** What the question says of the request beside its own target: many authorizers look nowhere else. */
+const OF_THE_REQUEST = ['X-Forwarded-Method', 'X-Forwarded-Uri'];
+
+function questionOf({ request, front }: Exchange, { path }: AuthorizeOptions): ReturnType<typeof withoutBody> {
   const made = withoutBody(request, path);
   for (const name of CONDITIONS) made.fields.delete(name);
+  if (path !== undefined || !front.client.trusted) {
+    // Not what the client says of itself, in any spelling.
+    for (const [name] of made.fields.entries()) if (isOurs(name, OF_THE_REQUEST)) made.fields.delete(name);
+  }
   if (path !== undefined) {
     made.fields.set('X-Forwarded-Method', request.method);
     made.fields.set('X-Forwarded-Uri', request.pathAndQuery);

@@ -182,6 +182,24 @@ test('HTTP authorizers: fields for the application, a path of their own, and not
   await logged(2);
 });
 
+test('what a client says of its method and target is not said to the authorizer, in any spelling', async (t) => {
+  const auth = await server(t, () => ok(''));
+  const app = await server(t, () => ok('app'));
+  const forged = 'X_Forwarded_Uri: /open\r\nX-Forwarded-Uri: /open\r\nx-forwarded_method: HEAD\r\n';
+  for (const [authorize, heard] of [
+    ['guard', []],
+    [{ by: 'guard', path: '/check' }, ['X-Forwarded-Method: GET', 'X-Forwarded-Uri: /secret']],
+  ] as const) {
+    const limits = { underscores: 'allow' } as const;
+    const routes = [{ to: 'app', authorize }];
+    const { connect } = await start(t, app.url, {}, { limits, routes }, {}, { guard: { origins: auth.url } });
+    const peer = await connect();
+    peer.send(get('/secret', forged));
+    assert.equal((await peer.answer()).body, 'app');
+    assert.deepEqual(auth.requests.at(-1)?.head.match(/^x.forwarded.(?:uri|method).*$/gim) ?? [], heard);
+  }
+});
+
 test('who cannot be asked lets nobody in', async (t) => {
   let mode = 'reset';
   const auth = await guard(t, (_request, peer) => {
