@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
 import { authority } from '../../../test/support/certificates.ts';
 import { manualClock } from '../../../test/support/clock.ts';
+import { eventually } from '../../../test/support/scripted.ts';
 import { secureOrigin } from '../../../test/support/secure.ts';
 import type { OriginAddress } from '../../core/origin.ts';
 import { identityOf, serverNameOf } from './identity.ts';
@@ -75,6 +76,34 @@ test("what is in a certificate is a stranger's text", async (t) => {
   assert.match(fault.detail, /^it is for host-0\.example, .*… *, not for 127\.0\.0\.1$/);
   assert.ok(fault.detail.length < 300);
 });
+
+for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`an origin that gets another host shows its certificate again, ${maxVersion}`, async (t) => {
+    const ca = authority(t);
+    if (ca === undefined) return;
+    const app = await secureOrigin(t, ca.issue('a', { names: ['DNS:a.example'] }), (socket) => socket.resume(), {
+      maxVersion,
+    });
+    const security = new Security(tlsSchema.parse({ ca: ca.cert }), manualClock());
+    const origin = {};
+    const asked = async (host: string): Promise<[boolean, string | undefined]> => {
+      const address = { scheme: 'https', host, ip: '127.0.0.1', port: app.port };
+      const handshake = security.handshake(address, { names: [], required: false }, origin);
+      const socket = connect({ port: app.port, host: '127.0.0.1', ...handshake.connectOptions() });
+      t.after(() => socket.destroy());
+      handshake.listen(socket);
+      let tickets = 0;
+      socket.on('session', () => tickets++);
+      await once(socket, 'secureConnect');
+      const fault = handshake.judge(socket);
+      if (fault === undefined) await eventually(() => tickets > 0 || socket.isSessionReused(), 'a ticket');
+      return [socket.isSessionReused(), fault?.code];
+    };
+    assert.deepEqual(await asked('a.example'), [false, undefined]);
+    assert.deepEqual(await asked('a.example'), [true, undefined]);
+    assert.deepEqual(await asked('b.example'), [false, 'tls-wrong-name']);
+  });
+}
 
 test('who an origin has to be', () => {
   const address = { scheme: 'https', host: 'app.example.', port: 443 };

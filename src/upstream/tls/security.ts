@@ -99,7 +99,7 @@ export class Handshake {
   /** For `tls.connect`. Node is told to accept any certificate because `judge`, which has to be asked, tells more of it. */
   connectOptions(): ConnectionOptions {
     const { names } = this.#offer;
-    const ticket = this.#resume === null ? undefined : this.#tickets.take(this.#resume, this.#clock.wall());
+    const ticket = this.#resume === null ? undefined : this.#tickets.take(this.#resume, this.#name, this.#clock.wall());
     if (ticket !== undefined) this.#until = ticket.until;
     return {
       secureContext: this.#context,
@@ -194,7 +194,7 @@ export class Handshake {
   }
 
   #keep(session: Buffer): void {
-    if (this.#resume !== null) this.#tickets.keep(this.#resume, session, this.#until);
+    if (this.#resume !== null) this.#tickets.keep(this.#resume, this.#name, session, this.#until);
   }
 
   #forget(): void {
