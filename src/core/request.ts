@@ -22,6 +22,8 @@ export class Request {
   form: TargetForm = 'origin';
   /** 0 or 1: HTTP/1.0 or HTTP/1.1 (and everything later). */
   minor = 1;
+  /** It came by HTTP/2; `minor` is 1 then. */
+  http2 = false;
   framing: Framing = 'none';
   /** Body length in bytes when `framing` is `length`. */
   length = 0;
@@ -44,6 +46,7 @@ export class Request {
     this.target = '';
     this.form = 'origin';
     this.minor = 1;
+    this.http2 = false;
     this.framing = 'none';
     this.length = 0;
     this.expectsContinue = false;
@@ -53,6 +56,12 @@ export class Request {
     this.#path = undefined;
     this.#query = undefined;
     this.#authority = undefined;
+  }
+
+  /** The client's version of HTTP: for logs, and for origins that want to know. */
+  get version(): '1.0' | '1.1' | '2.0' {
+    if (this.http2) return '2.0';
+    return this.minor === 0 ? '1.0' : '1.1';
   }
 
   /** Path and query of the target, as received: what goes into a request line to an origin. */

@@ -25,7 +25,7 @@ export function textFormat(clock: Clock): AccessFormat {
   return (exchange) => {
     const { request } = exchange;
     const line =
-      request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/1.${request.minor}`;
+      request.method === '' ? '-' : `${request.method} ${quotedTarget(request.target)} HTTP/${request.version}`;
     const now = exchange.ended;
     return (
       `${exchange.remote} - - ${stamp()} "${line}" ${exchange.status || '-'} ${exchange.bytesOut} ` +
@@ -51,7 +51,7 @@ export function jsonFormat(clock: Clock): AccessFormat {
       method: request.method || undefined,
       target: request.target || undefined,
       host: request.fields.text === '' ? undefined : request.authority || undefined,
-      version: `1.${request.minor}`,
+      version: request.version,
       status: exchange.status || undefined,
       bytesIn: exchange.bytesIn,
       bytesOut: exchange.bytesOut,

@@ -153,7 +153,7 @@ function question({ request, front, remote }: Exchange): Record<string, string |
     'url.scheme': client.scheme,
     'client.address': remote,
     'network.peer.address': client.address,
-    'network.protocol.version': `1.${request.minor}`,
+    'network.protocol.version': request.http2 ? '2' : request.version,
     'sluice.listener': client.listener,
   };
   if (!known && request.method !== '') attributes['http.request.method_original'] = request.method;

@@ -155,7 +155,7 @@ const OF_A_BODY = ['content-length', 'content-type', 'content-encoding', 'transf
 
 /** The same request for another target or none, without its body. HEAD stays HEAD, because the client waits for no body. */
 export function withoutBody(given: Request, another?: string): Request {
-  const { fields, method, target, form, minor } = given;
+  const { fields, method, target, form, minor, http2 } = given;
   const request = new Request();
   request.fields.copy(fields);
   for (const name of OF_A_BODY) request.fields.delete(name);
@@ -165,5 +165,6 @@ export function withoutBody(given: Request, another?: string): Request {
   request.target = another === undefined ? target : absolute ? `http://${given.authority}${another}` : another;
   request.form = another === undefined || absolute ? form : 'origin';
   request.minor = minor;
+  request.http2 = http2;
   return request;
 }

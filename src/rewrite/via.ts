@@ -5,7 +5,7 @@ export function via(name: string): Pass {
   return {
     name: 'via',
     request(exchange) {
-      exchange.request.fields.append('Via', `1.${exchange.request.minor} ${name}`);
+      exchange.request.fields.append('Via', `${exchange.request.version} ${name}`);
     },
     answer(_exchange, answer) {
       answer.fields.append('Via', `1.${answer.minor} ${name}`);

@@ -30,7 +30,7 @@ export function forwardRequest(
   const method = codes.METHOD_CODES.get(request.method);
   packet.byte(codes.FORWARD_REQUEST);
   packet.byte(method ?? codes.OTHER_METHOD);
-  packet.string(`HTTP/1.${request.minor}`);
+  packet.string(`HTTP/${request.version}`);
   packet.string(mark < 0 ? whole : whole.slice(0, mark));
   packet.string(from.remote);
   // The client's host name: nobody looks it up, and containers do it themselves where they are told to.

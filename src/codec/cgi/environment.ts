@@ -51,7 +51,7 @@ const NOT_FOR_AUTHORIZERS = new Set(['CONTENT_LENGTH', 'PATH_INFO', 'SCRIPT_NAME
 function about(request: Request, { front: { client } }: Asker, tell: Tell): void {
   tell('GATEWAY_INTERFACE', 'CGI/1.1');
   tell('SERVER_SOFTWARE', 'sluice');
-  tell('SERVER_PROTOCOL', request.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1');
+  tell('SERVER_PROTOCOL', `HTTP/${request.version}`);
   tell('REQUEST_METHOD', request.method);
   const secure = cameByHttps(request, client);
   tell('REQUEST_SCHEME', secure ? 'https' : 'http');

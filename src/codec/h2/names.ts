@@ -1,12 +1,12 @@
 import { STATIC } from './static-table.ts';
 
-/** A field name as requests are encoded with it. */
+/** A field name as heads are encoded with it. */
 export interface Name {
   /** In lower case, RFC 9113 §8.2.1. */
   readonly text: string;
-  /** It never goes to an origin by HTTP/2: it belongs to a connection of HTTP/1 (RFC 9113 §8.2.2), or is a pseudo-field there. */
+  /** It never goes to a peer by HTTP/2: it belongs to a connection of HTTP/1 (RFC 9113 §8.2.2), or is a pseudo-field there. */
   readonly dropped: boolean;
-  /** Its values are secrets: never in a table, not even in one of those behind the origin (RFC 7541 §7.1.3). */
+  /** Its values are secrets: never in a table, not even in one of those behind the peer (RFC 7541 §7.1.3). */
   readonly secret: boolean;
   /** Where the static table has it, 0 where it has not; and where with which values. */
   readonly index: number;
@@ -14,16 +14,16 @@ export interface Name {
   readonly hash: number;
 }
 
-/** TE is sent anew where the client takes trailers, and Host is `:authority`. */
+/** TE is sent anew where the client takes trailers, and Host is `:authority`; no answer has either. */
 const DROPPED = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings', 'te', 'host'],
 ]);
 
 /**
- * Clients share the connection, so a table with their secrets could be asked by guessing (RFC 7541 §7.1). Cookies
+ * Clients share an origin's connection, so a table with their secrets could be asked by guessing (RFC 7541 §7.1). Cookies
  * differ from client to client, and would only push out of the table what does not.
  */
-const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie']);
+const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
 
 /** Spellings that are remembered: no more than real clients have, lest somebody sends all that there are. */
 const MOST_SPELLINGS = 512;

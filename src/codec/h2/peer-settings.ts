@@ -1,9 +1,10 @@
 import * as codes from './codes.ts';
 
-/** What the origin has said about itself, RFC 9113 §6.5.2. */
+/** What the peer has said about itself, RFC 9113 §6.5.2. */
 export class PeerSettings {
   /** The first SETTINGS have come. */
   known = false;
+  readonly #ofClient: boolean;
   /** Streams that may be open at once. */
   streams = Infinity;
   /** The window that each stream begins with, for what we send. */
@@ -20,6 +21,11 @@ export class PeerSettings {
   detail = '';
   code: number = codes.PROTOCOL_ERROR;
 
+  /** @param ofClient the peer asks, and we answer */
+  constructor(ofClient = false) {
+    this.#ofClient = ofClient;
+  }
+
   /** Takes a SETTINGS frame's payload; false when it is wrong. */
   apply(bytes: Buffer, start: number, end: number): boolean {
     this.known = true;
@@ -35,6 +41,7 @@ export class PeerSettings {
         this.table = value;
         return true;
       case codes.ENABLE_PUSH:
+        if (this.#ofClient) return value <= 1 || this.#wrong(`ENABLE_PUSH ${value}`);
         return value === 0 || this.#wrong('ENABLE_PUSH from a server');
       case codes.MAX_CONCURRENT_STREAMS:
         this.streams = value;

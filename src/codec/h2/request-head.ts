@@ -3,8 +3,9 @@ import type { Request } from '../../core/request.ts';
 import type { RequestTarget } from '../codec.ts';
 import { hostOf } from '../host.ts';
 import type { BlockWriter } from './block-writer.ts';
+import { writeFields } from './field-lines.ts';
 import type { HpackEncoder } from './hpack-encoder.ts';
-import { type Name, nameOf } from './names.ts';
+import { nameOf } from './names.ts';
 
 const METHOD = nameOf(':method');
 const SCHEME = nameOf(':scheme');
@@ -36,18 +37,9 @@ export function writeHead(
   encoder.field(PATH, request.pathAndQuery, into);
   const host = hostOf(request, target);
   if (host !== '') encoder.field(AUTHORITY, host, into);
-  const { fields } = request;
-  for (let i = 0; i < fields.count; i++) {
-    if (fields.kept(i)) write(nameOf(fields.name(i)), fields.value(i), websocket, encoder, into);
-  }
-  writeLines(fields.added, websocket, encoder, into);
+  // RFC 8441 §5: the key proves that HTTP/1.1 was understood, and means nothing here.
+  writeFields(request.fields, encoder, into, websocket ? KEY : '');
   if (request.takesTrailers) encoder.field(TE, 'trailers', into);
-}
-
-/** Complete field lines as a block of trailers. */
-export function writeTrailers(lines: string, encoder: HpackEncoder, into: BlockWriter): void {
-  encoder.begin(into);
-  writeLines(lines, false, encoder, into);
 }
 
 /** Whether the head counts for more than this against SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2). */
@@ -72,20 +64,4 @@ export function websocketAccept(request: Request): string {
   return createHash('sha1')
     .update(key + WEBSOCKET_GUID, 'latin1')
     .digest('base64');
-}
-
-function writeLines(lines: string, websocket: boolean, encoder: HpackEncoder, into: BlockWriter): void {
-  for (let at = 0; at < lines.length;) {
-    const end = lines.indexOf('\r\n', at);
-    const colon = lines.indexOf(':', at);
-    if (end < 0 || colon < 0 || colon > end) return;
-    write(nameOf(lines.slice(at, colon)), lines.slice(colon + 1, end).trim(), websocket, encoder, into);
-    at = end + 2;
-  }
-}
-
-function write(name: Name, value: string, websocket: boolean, encoder: HpackEncoder, into: BlockWriter): void {
-  // RFC 8441 §5: the key proves that HTTP/1.1 was understood, and means nothing here.
-  if (name.dropped || (websocket && name.text === KEY)) return;
-  encoder.field(name, value, into);
 }

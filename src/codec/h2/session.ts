@@ -12,7 +12,7 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { CONNECTION_WINDOW, Inflow } from './inflow.ts';
 import { Patience } from './patience.ts';
 import { PeerSettings } from './peer-settings.ts';
-import { exceeds, websocketAccept } from './request-head.ts';
+import { exceeds, websocketAccept, writeHead } from './request-head.ts';
 import { Sender } from './sender.ts';
 import { Stream } from './stream.ts';
 import { Streams } from './streams.ts';
@@ -372,8 +372,19 @@ export class Http2Session implements CodecSession, FrameSink {
   /** Sends the heads that wait, as far as the peer allows. */
   #sendWaiting(): void {
     for (let stream = this.#streams.toSend(); stream !== undefined; stream = this.#streams.toSend()) {
-      this.#sender.head(stream);
+      this.#head(stream);
     }
+  }
+
+  /** Sends the head of a request, and what of its body has come meanwhile. */
+  #head(stream: Stream): void {
+    if (stream.unsent === null) return;
+    const { request, target } = stream.unsent;
+    stream.unsent = null;
+    stream.window = this.#peer.window;
+    writeHead(request, target, stream.accept !== '', this.#sender.encoder, this.#sender.block());
+    this.#sender.head(stream, stream.bodyEnded && stream.held.length === 0 && stream.trailers === '');
+    this.#sender.pump(stream);
   }
 
   #pump(stream: Stream): void {
@@ -422,6 +433,7 @@ export class Http2Session implements CodecSession, FrameSink {
   #close(stream: Stream): void {
     stream.over = true;
     this.#streams.remove(stream);
+    stream.unsent = null;
     this.#sender.forget(stream);
   }
 

@@ -1,9 +1,10 @@
 import type { AnswerSink } from '../../core/answer.ts';
 import type { Request } from '../../core/request.ts';
 import type { RequestTarget } from '../codec.ts';
+import type { Outgoing } from './sender.ts';
 
 /** One exchange on a connection. */
-export class Stream {
+export class Stream implements Outgoing {
   readonly id: number;
   readonly into: AnswerSink;
   readonly head: boolean;
@@ -15,16 +16,11 @@ export class Stream {
   // What we send.
   /** The request, while its head has not been sent. */
   unsent: { readonly request: Request; readonly target: RequestTarget } | null = null;
-  /** What the peer lets us send; below 0 after it has made windows smaller. */
   window = 0;
-  /** Parts of the body that wait for a window. */
   held: Buffer[] = [];
-  /** Bytes of the body that its length promises and that have not been handed over; -1 without a length. */
   owed = -1;
-  /** Nothing more is handed over. */
   bodyEnded = false;
   trailers = '';
-  /** END_STREAM is out. */
   sentEnd = false;
 
   // What we get.
@@ -41,6 +37,10 @@ export class Stream {
   /** It is a WebSocket: both directions end for themselves. */
   tunnel = false;
   gotEnd = false;
+
+  get waits(): boolean {
+    return this.unsent !== null;
+  }
 
   constructor(id: number, into: AnswerSink, request: Request, accept: string, credit: number) {
     this.id = id;
