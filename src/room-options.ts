@@ -11,12 +11,13 @@ export function codecLimits({ limits }: Config): CodecLimits {
 }
 
 export function listenerOptions(options: Config['listen'][number]): ListenerOptions {
-  const { name, address, limits, timeouts, keepAlive, trustedProxies } = options;
+  const { name, address, limits, timeouts, keepAlive, trustedProxies, http2 } = options;
   return {
     name,
     address,
     limits: { ...limits, underscores: limits.underscores === 'allow', requests: keepAlive.requests },
     timeouts,
+    http2,
     trusted: new Networks(trustedProxies),
   };
 }

@@ -89,6 +89,7 @@ function completeListener(
     timeouts: { ...top.timeouts, ...given_(own.timeouts) },
     keepAlive: { ...top.keepAlive, ...given_(own.keepAlive) },
     trustedProxies: own.trustedProxies ?? top.trustedProxies,
+    http2: own.http2 ?? true,
   };
 }
 

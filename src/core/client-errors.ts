@@ -8,7 +8,7 @@ export const clientErrors = {
     400,
     'http_request_error',
     'never',
-    'The request line is not `METHOD SP target SP HTTP/x.y CRLF`.',
+    'The request line is not `METHOD SP target SP HTTP/x.y CRLF`; with HTTP/2: a pseudo-field is missing, repeated or unknown.',
   ),
   'bad-method': row(
     'client',
@@ -88,6 +88,13 @@ export const clientErrors = {
     'http_request_error',
     'never',
     'A chunk of the body has a malformed or oversized size line, or does not end in CRLF.',
+  ),
+  'bad-http2': row(
+    'client',
+    400,
+    'http_request_error',
+    'never',
+    'The client broke the rules of HTTP/2 (RFC 9113): a frame, a window, a compressed head. It is told by RST_STREAM, or by GOAWAY and the end of its connection.',
   ),
   'target-too-long': row(
     'client',

@@ -9,9 +9,9 @@ import { RequestHeadParser } from '../codec/http1/request-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, nowhere } from './body-reader.ts';
 import { CONTINUE_AFTER, HALF_CLOSED, LAST_BYTES, PARTING, READ_AHEAD, WORTH_DRAINING } from './bounds.ts';
-import type { ConnectionHost } from './host.ts';
+import type { ClientConnection, ConnectionHost } from './host.ts';
 import { Intake } from './intake.ts';
-import { Linger } from './linger.ts';
+import { linger } from './linger.ts';
 
 /**
  * `idle` between requests · `head` a head has begun · `exchange` one is being served · `rest` it is answered, and the rest
@@ -24,7 +24,7 @@ type State = 'idle' | 'head' | 'exchange' | 'rest' | 'closing' | 'tunnel';
  * One client connection speaking HTTP/1.0 or 1.1 (RFC 9112): heads in, one exchange at a time in the order they came,
  * answers out. Reads no further than the exchange in hand can take, so a pipelining client waits in its own buffers.
  */
-export class Connection implements WireOwner, Front {
+export class Connection implements WireOwner, Front, ClientConnection {
   readonly client: ClientAddress;
   readonly wire: WireLike;
   readonly #host: ConnectionHost;
@@ -208,13 +208,12 @@ export class Connection implements WireOwner, Front {
   }
 
   truncate(): void {
-    const exchange = this.#exchange;
     // Only a body that ends with the connection needs RST to look cut off; the others lack their end anyway, and FIN
     // lets the client have what was sent.
     const reset = this.#writer.framing === 'close';
     this.#state = 'closing';
     this.#sink = null;
-    if (exchange !== null) this.#over(exchange);
+    if (this.#exchange !== null) this.#over(this.#exchange);
     this.#host.wheel.arm(this.#timer, LAST_BYTES);
     if (reset) this.wire.destroy(true);
     else this.wire.finish();
@@ -228,8 +227,7 @@ export class Connection implements WireOwner, Front {
   }
 
   tunnelled(): void {
-    const exchange = this.#exchange;
-    if (exchange !== null) this.#over(exchange);
+    if (this.#exchange !== null) this.#over(this.#exchange);
     this.#releaseRequest();
     this.#host.left(this);
   }
@@ -280,11 +278,8 @@ export class Connection implements WireOwner, Front {
       this.#state = 'head';
       return false;
     }
-    const { clock } = this.#host;
-    const exchange = new Exchange(this, request, clock.now());
-    this.#exchange = exchange;
-    this.#state = 'exchange';
-    this.#writer.reset();
+    if (after === FAILED && this.#switchesToHttp2()) return false;
+    const exchange = this.#begin(request);
     if (this.#half) this.#host.wheel.arm(this.#timer, HALF_CLOSED);
     else this.#host.wheel.disarm(this.#timer);
     if (after === FAILED) {
@@ -301,6 +296,21 @@ export class Connection implements WireOwner, Front {
       return false;
     }
     this.#host.handle(exchange);
+    return true;
+  }
+
+  #begin(request: Request): Exchange {
+    this.#state = 'exchange';
+    this.#writer.reset();
+    return (this.#exchange = new Exchange(this, request, this.#host.clock.now()));
+  }
+
+  /** RFC 9113 §3.3: who knows that we speak it begins with its preface. To a parser of HTTP/1 that is a bad request. */
+  #switchesToHttp2(): boolean {
+    if (this.#served > 0 || !this.#host.switchToHttp2(this, this.wire, this.#intake)) return false;
+    this.#releaseRequest();
+    this.#host.wheel.drop(this.#timer);
+    this.#state = 'tunnel';
     return true;
   }
 
@@ -412,10 +422,8 @@ export class Connection implements WireOwner, Front {
     if (this.#body.done || !this.#keep) return this.#next();
     // Keep the connection: what little is left of the body goes nowhere first.
     this.#state = 'rest';
-    this.#sink = nowhere;
-    this.#sinkFull = false;
     this.#host.wheel.arm(this.#timer, this.#host.timeouts.body);
-    this.#goOn();
+    this.discardBody();
   }
 
   /** The exchange is over on both sides. */
@@ -441,16 +449,13 @@ export class Connection implements WireOwner, Front {
 
   /** Closes after the last answer, patiently where the client may still be sending. */
   #close(): void {
-    if (this.#body.done && this.#intake.empty && !this.#paused && this.#exchange === null && this.#served > 0) {
-      const request = this.#request;
-      if (request !== null && !request.keepAlive) return this.wire.finish();
-    }
+    const quiet = this.#body.done && this.#intake.empty && !this.#paused && this.#exchange === null && this.#served > 0;
+    if (quiet && this.#request?.keepAlive === false) return this.wire.finish();
     this.#state = 'closing';
     this.#intake.clear();
     this.#sink = null;
     if (this.#half) return this.wire.finish();
-    const linger = new Linger(this.wire, this.#host.clock, this.#host.wheel, () => this.closed());
-    this.wire.adopt(linger);
+    linger(this.wire, this.#host, () => this.closed());
   }
 
   #releaseRequest(): void {
@@ -468,14 +473,9 @@ export class Connection implements WireOwner, Front {
         return this.wire.destroy();
       case 'rest':
         return this.#close();
-      case 'head': {
-        const request = (this.#request ??= this.#host.takeRequest());
+      case 'head':
         this.#intake.clear();
-        this.#state = 'exchange';
-        this.#writer.reset();
-        this.#exchange = new Exchange(this, request, this.#host.clock.now());
-        return this.#refuse(this.#exchange, 'head-timeout');
-      }
+        return this.#refuse(this.#begin((this.#request ??= this.#host.takeRequest())), 'head-timeout');
       case 'exchange':
         if (this.#unflushed) {
           const { queued } = this.wire;

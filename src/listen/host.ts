@@ -1,10 +1,11 @@
 import type { Clock } from '../core/clock.ts';
-import type { Exchange } from '../core/exchange.ts';
+import type { ClientAddress, Exchange } from '../core/exchange.ts';
 import type { Request } from '../core/request.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { RequestLimits } from '../codec/http1/request-head.ts';
+import type { WireLike } from '../core/wire.ts';
 import type { DateLine } from './answer-writer.ts';
-import type { Connection } from './connection.ts';
+import type { Intake } from './intake.ts';
 
 /** Bounds of what clients may send, per listener. */
 export interface ClientLimits extends RequestLimits {
@@ -12,6 +13,8 @@ export interface ClientLimits extends RequestLimits {
   readonly body: number;
   /** Bytes that one read takes in: what is held for a slow reader on the other side. */
   readonly window: number;
+  /** Requests at a time on one connection, where the client speaks HTTP/2. */
+  readonly streams: number;
   /** Requests on one connection. */
   readonly requests: number;
   /** Connections of the listener, and of one address on it. */
@@ -33,6 +36,15 @@ export interface ClientTimeouts {
   readonly tunnel: number;
 }
 
+/** One client's connection, as its listener sees it. */
+export interface ClientConnection {
+  readonly client: ClientAddress;
+  /** Lets the client go when it is served. */
+  drain(): void;
+  /** Cuts it; true when it was in the midst of something. */
+  abort(): boolean;
+}
+
 /** What a connection needs of its listener. */
 export interface ConnectionHost {
   readonly limits: ClientLimits;
@@ -48,6 +60,8 @@ export interface ConnectionHost {
   handle(exchange: Exchange): void;
   /** An exchange is over: log it, count it. Called exactly once for each. */
   done(exchange: Exchange): void;
-  left(connection: Connection): void;
+  left(connection: ClientConnection): void;
+  /** Whether this client speaks HTTP/2, as shows in what it has said so far, and may: its connection is another then. */
+  switchToHttp2(connection: ClientConnection, wire: WireLike, intake: Intake): boolean;
   defect(error: unknown): void;
 }

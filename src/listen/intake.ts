@@ -43,6 +43,11 @@ export class Intake {
     return this.empty;
   }
 
+  /** What is here begins with this text. */
+  startsWith(text: string): boolean {
+    return this.length >= text.length && this.bytes.latin1Slice(this.at, this.at + text.length) === text;
+  }
+
   /** Gives away what is left, or null. */
   take(): Buffer | null {
     const rest = this.empty ? null : Buffer.from(this.#rest());

@@ -10,7 +10,7 @@ const PAUSE = 5000;
  * A client's connection after the last answer. What the client still sends is read and thrown away until it has seen our
  * end: closing while its bytes come would reset the connection, and it would lose the answer (RFC 9112 §9.6).
  */
-export class Linger implements WireOwner {
+class Linger implements WireOwner {
   readonly #wire: WireLike;
   readonly #clock: Clock;
   readonly #wheel: Wheel;
@@ -47,4 +47,9 @@ export class Linger implements WireOwner {
   }
 
   defect(): void {}
+}
+
+/** @param gone the connection is closed */
+export function linger(wire: WireLike, { clock, wheel }: { clock: Clock; wheel: Wheel }, gone: () => void): void {
+  wire.adopt(new Linger(wire, clock, wheel, gone));
 }

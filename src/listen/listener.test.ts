@@ -16,6 +16,7 @@ const limits = {
   requests: 1000,
   connections: 100,
   connectionsPerAddress: Infinity,
+  streams: 100,
   window: 65_536,
 };
 const timeouts = { head: 5000, body: 5000, write: 5000, keepAlive: 5000, tunnel: 5000 };
@@ -29,6 +30,7 @@ async function counting(t: TestContext, plainSockets: boolean): Promise<number> 
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       limits,
       timeouts,
+      http2: true,
       trusted: new Networks([]),
       plainSockets,
     },

@@ -10,12 +10,16 @@ import { METER } from '../core/meter.ts';
 import { Request } from '../core/request.ts';
 import type { Tally } from '../core/tally.ts';
 import type { Wheel } from '../core/wheel.ts';
+import type { WireLike } from '../core/wire.ts';
 import { Wire } from '../wire/wire.ts';
+import type { Intake } from './intake.ts';
+import { FIRST_LINE } from '../codec/h2/frames.ts';
 import { DateLine } from './answer-writer.ts';
 import { Connection } from './connection.ts';
 import { Plug } from './plug.ts';
 import type { ListenAddress } from './address.ts';
-import type { ClientLimits, ClientTimeouts, ConnectionHost } from './host.ts';
+import type { ClientConnection, ClientLimits, ClientTimeouts, ConnectionHost } from './host.ts';
+import { Http2Connection } from './http2/connection.ts';
 
 /** Requests whose memory is kept for the next ones. */
 const KEPT_REQUESTS = 1024;
@@ -27,6 +31,7 @@ export interface ListenerOptions {
   /** For logs: as the user wrote it. */
   readonly name: string;
   readonly address: ListenAddress;
+  readonly http2: boolean;
   readonly limits: ClientLimits;
   readonly timeouts: ClientTimeouts;
   /** Peers whose `X-Forwarded-*` are believed. */
@@ -87,7 +92,7 @@ export class Listener implements ConnectionHost {
   /** What the listener's threads share. */
   readonly board: Board;
   readonly #server: Server;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<ClientConnection>();
   /** Clients that are being told that there is no room. */
   readonly #turnedAway = new Set<Socket>();
   readonly #perAddress = new Map<string, number>();
@@ -228,7 +233,16 @@ export class Listener implements ConnectionHost {
     this.#app.done(exchange);
   }
 
-  left(connection: Connection): void {
+  switchToHttp2(connection: ClientConnection, wire: WireLike, intake: Intake): boolean {
+    if (!this.#options.http2 || !intake.startsWith(FIRST_LINE)) return false;
+    this.#connections.delete(connection);
+    const next = new Http2Connection(this, connection.client, wire);
+    this.#connections.add(next);
+    next.begin(intake.take() as Buffer);
+    return true;
+  }
+
+  left(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     Atomics.sub(this.board.words, CONNECTIONS, 1);
     this.board.meter[METER.held]--;

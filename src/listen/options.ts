@@ -24,6 +24,11 @@ export const limitsSchema = z
       least: 1,
     }),
     connectionsPerAddress: count('Most open connections of one client address.', 'off', { least: 1 }),
+    streams: count('Most requests at a time on one connection, where the client speaks HTTP/2.', 100, {
+      least: 1,
+      most: 1000,
+      off: false,
+    }),
     window: size('Most bytes of a body held for a slow reader, on each side.', '64KiB', {
       least: '4KiB',
       most: '64KiB',
@@ -122,6 +127,12 @@ export const listenerSchema = z
       .describe('Limits that differ from `limits` at the top, for this listener.'),
     timeouts: overrides(timeoutsSchema, 'timeouts').optional().describe('The same for `timeouts`.'),
     keepAlive: overrides(clientKeepAliveSchema, 'keepAlive').optional().describe('The same for `keepAlive`.'),
+    http2: z
+      .boolean()
+      .optional()
+      .describe(
+        'Clients may speak HTTP/2 in clear text, beginning with its preface (`h2c`, "prior knowledge"). Default: true.',
+      ),
     trustedProxies: trustedProxiesSchema.optional().describe('Replaces `trustedProxies` of the top level.'),
   })
   .meta({ title: 'listen' });
@@ -139,6 +150,7 @@ export interface ListenerOptions {
   readonly timeouts: TimeoutOptions;
   readonly keepAlive: Readonly<z.output<typeof clientKeepAliveSchema>>;
   readonly trustedProxies: readonly string[];
+  readonly http2: boolean;
 }
 
 type Overrides<Shape extends z.ZodRawShape> = z.ZodObject<

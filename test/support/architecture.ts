@@ -46,7 +46,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   spawn: { from: ['core/'], types: ['observe/messages.ts'], packages: ['zod', 'chokidar'], node: 'any but sockets' },
   files: { from: ['core/'], packages: ['zod'], node: 'any but sockets' },
-  listen: { from: ['core/', 'wire/', 'codec/http1'], packages: ['zod'], node: 'any but sockets' },
+  listen: { from: ['core/', 'wire/', 'codec/http1', 'codec/h2'], packages: ['zod'], node: 'any but sockets' },
   upstream: {
     from: [
       'core/',

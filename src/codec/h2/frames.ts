@@ -2,6 +2,8 @@ import * as codes from './codes.ts';
 
 /** RFC 9113 §3.4: what a client says first, before its SETTINGS. */
 export const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+/** So much of it tells a server of HTTP/1 who is there. */
+export const FIRST_LINE = 'PRI * HTTP/2.0\r\n';
 
 /** Frames as text, one character per byte: they are short, and leave with the heads in one write. */
 export function frame(type: number, flags: number, stream: number, payload: string): string {

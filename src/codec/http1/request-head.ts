@@ -21,7 +21,7 @@ export interface RequestLimits {
 }
 
 /** Longer methods are refused; the longest registered one has 17 characters (UPDATEREDIRECTREF). */
-const LONGEST_METHOD = 64;
+export const LONGEST_METHOD = 64;
 /** `HTTP/1.1` and CRLF. */
 const VERSION_LENGTH = 8;
 const CONTINUE = '100-continue';
