@@ -15,6 +15,8 @@ export interface ClientLimits extends RequestLimits {
   readonly window: number;
   /** Requests at a time on one connection, where the client speaks HTTP/2. */
   readonly streams: number;
+  /** Bytes of a request's body that come before any have been taken, with HTTP/2. */
+  readonly streamWindow: number;
   /** Requests on one connection. */
   readonly requests: number;
   /** Connections of the listener, and of one address on it. */

@@ -17,6 +17,7 @@ const limits = {
   connections: 100,
   connectionsPerAddress: Infinity,
   streams: 100,
+  streamWindow: 262_144,
   window: 65_536,
 };
 const timeouts = { head: 5000, body: 5000, write: 5000, keepAlive: 5000, tunnel: 5000 };

@@ -29,6 +29,11 @@ export const limitsSchema = z
       most: 1000,
       off: false,
     }),
+    streamWindow: size(
+      'What a client that speaks HTTP/2 may send of one body before its origin has taken any: the memory that a slow origin can occupy.',
+      '256KiB',
+      { least: '64KiB', most: '16MiB', off: false },
+    ),
     window: size('Most bytes of a body held for a slow reader, on each side.', '64KiB', {
       least: '4KiB',
       most: '64KiB',

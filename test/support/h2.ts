@@ -93,17 +93,22 @@ export interface ReadFrame {
   readonly payload: Buffer;
 }
 
-const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+export const MAGIC = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-/** Reads what a client sends; throws on anything that no server would take. */
+/** Reads what one side sends; throws on anything that the other would not take. */
 export class FrameLog {
   readonly frames: ReadFrame[] = [];
   readonly #hpack = new HpackDecoder(4096);
   #rest: Buffer = Buffer.alloc(0);
-  #magic = false;
+  #magic: boolean;
   #block: Buffer[] = [];
-  /** Requests by their stream: fields, and what came of the body. */
+  /** Requests, or answers, by their stream: fields, and what came of the body. */
   readonly requests = new Map<number, { fields: [string, string][]; body: string; ended: boolean; trailers: string }>();
+
+  /** @param server it is what a server sends: there is no preface */
+  constructor(server = false) {
+    this.#magic = server;
+  }
 
   read(bytes: Buffer): this {
     let all = Buffer.concat([this.#rest, bytes]);

@@ -25,6 +25,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   readonly host: ConnectionHost;
   readonly wire: WireLike;
   readonly sender: Sender;
+  readonly streamWindow: number;
   readonly streams: Map<number, Http2Stream> = new Map();
   readonly unsettled: Set<Http2Stream> = new Set();
   readonly widened: Set<Http2Stream> = new Set();
@@ -42,6 +43,8 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     this.host = host;
     this.client = client;
     this.wire = wire;
+    // A reload may change it, and this client would not know.
+    this.streamWindow = host.limits.streamWindow;
     this.#incoming = new Incoming(this);
     this.sender = this.#incoming.sender;
   }
@@ -55,7 +58,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
       opening(
         [
           [codes.MAX_CONCURRENT_STREAMS, limits.streams],
-          [codes.INITIAL_WINDOW_SIZE, limits.window],
+          [codes.INITIAL_WINDOW_SIZE, this.streamWindow],
           // It counts 32 bytes more for each field than we do.
           [codes.MAX_HEADER_LIST_SIZE, Math.min(limits.head + 32 * limits.fields, codes.MOST_WINDOW)],
         ],

@@ -26,6 +26,8 @@ export interface Incomer {
   readonly streams: ReadonlyMap<number, Http2Stream>;
   /** New requests are served: `full` for now not, `never` not any more. */
   readonly room: 'free' | 'full' | 'never';
+  /** The window that each request's body begins with: what the client was told when it came. */
+  readonly streamWindow: number;
   /** Of these the end of the read is to be told. */
   readonly unsettled: Set<Http2Stream>;
   /** Of these, that there is a window for more of their answers. */
@@ -271,7 +273,7 @@ export class Incoming implements FrameSink {
   /** RFC 9113 §8.7: nothing has been done with it, and the client may ask again. */
   #turnAway(id: number): void {
     this.#to.rested();
-    this.#inflow.giveUp(this.#host.limits.window);
+    this.#inflow.giveUp(this.#to.streamWindow);
     // RFC 9113 §6.8: those beyond the last one that GOAWAY has named are refused already.
     if (this.#to.room !== 'never') this.#wire.text(rstStream(id, codes.REFUSED_STREAM));
     if (!this.#patience.useless()) this.#tooMany('requests beyond MAX_CONCURRENT_STREAMS');

@@ -17,6 +17,8 @@ export interface StreamHost {
   readonly host: ConnectionHost;
   readonly client: ClientAddress;
   readonly sender: Sender;
+  /** What the client may send of one body before any has been taken, in bytes. */
+  readonly streamWindow: number;
   /** A read is being worked on: `settle` comes at its end for whoever was added to `unsettled`. */
   readonly reading: boolean;
   readonly unsettled: Set<Http2Stream>;
@@ -76,7 +78,7 @@ export class Http2Stream implements Front, Outgoing {
     this.id = id;
     this.client = host.client;
     this.window = window;
-    this.credit = host.host.limits.window;
+    this.credit = host.streamWindow;
     this.#host = host;
     this.#request = request;
     this.#continue = request.expectsContinue ? 1 : 0;
@@ -359,7 +361,7 @@ export class Http2Stream implements Front, Outgoing {
 
   /** Opens the window again once half of it has been used. */
   #grant(): void {
-    if (this.#used * 2 < this.#host.host.limits.window) return;
+    if (this.#used * 2 < this.#host.streamWindow) return;
     this.credit += this.#used;
     this.#host.grant(this, this.#used);
     this.#used = 0;
