@@ -179,7 +179,7 @@ export async function startSluice(t: TestContext, config: TopInput): Promise<Slu
   let port = 0;
   await until('sluice says where it listens', () => {
     if (over) throw new Error(`sluice ended: ${child.output()}`);
-    port = Number(/127\.0\.0\.1:(\d+)\b/.exec(child.output())?.[1] ?? 0);
+    port = Number(/listening on http:\/\/127\.0\.0\.1:(\d+)\b/.exec(child.output())?.[1] ?? 0);
     return port !== 0;
   });
   const lines = (): AccessLine[] =>

@@ -5,7 +5,7 @@ import { Exchange } from '../../src/core/exchange.ts';
 import { requestOf } from './request.ts';
 
 /** Who asks: a client on 192.0.2.1 that nobody trusts, unless said otherwise. */
-function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
+export function clientOf(some: Partial<ClientAddress> = {}): ClientAddress {
   return {
     address: '192.0.2.1',
     port: 40_000,
