@@ -19,6 +19,12 @@ export const HALF_CLOSED = 500;
 export const CONTINUE_AFTER = 1000;
 
 /**
+ * Milliseconds a client of HTTP/2 has to end a request itself that was answered early. Then its stream is reset, which is no
+ * error (RFC 9113 §8.1); but curl and others that are still sending take that for one, and throw the answer away.
+ */
+export const ANSWERED_EARLY = 1000;
+
+/**
  * Milliseconds a client that was told nothing of it may still ask on a connection that is to go. Closing at once would
  * reset requests on their way. A second is the first retransmission timeout of TCP (RFC 6298): one lost packet is forgiven.
  */

@@ -7,7 +7,7 @@ import * as codes from '../../codec/h2/codes.ts';
 import { goaway, opening, rstStream, windowUpdate } from '../../codec/h2/frames.ts';
 import { CONNECTION_WINDOW } from '../../codec/h2/inflow.ts';
 import type { Sender } from '../../codec/h2/sender.ts';
-import { PARTING } from '../bounds.ts';
+import { ANSWERED_EARLY, PARTING } from '../bounds.ts';
 import type { ClientConnection, ConnectionHost } from '../host.ts';
 import { linger } from '../linger.ts';
 import { type Incomer, Incoming } from './incoming.ts';
@@ -33,6 +33,9 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   readonly #incoming: Incoming;
   readonly #timer = new Timer(() => this.#late());
   readonly #writing = new Timer(() => this.#stuck());
+  readonly #unasked = new Timer(() => this.#resetAnswered(this.host.clock.now()));
+  /** Streams that were answered while the client was still asking, and when they are to be reset. */
+  readonly #answered = new Map<number, number>();
   #state: State = 'open';
   /** The last stream that was taken. */
   #last = 0;
@@ -97,6 +100,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     const { wheel } = this.host;
     wheel.drop(this.#timer);
     wheel.drop(this.#writing);
+    wheel.drop(this.#unasked);
     this.#abandonAll('client-gone');
     this.host.left(this);
   }
@@ -147,6 +151,14 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     stream.gotEnd = true;
   }
 
+  answeredEarly(stream: Http2Stream): void {
+    this.#incoming.giveUp(stream.credit);
+    const { clock, wheel } = this.host;
+    if (this.#answered.size === 0) wheel.arm(this.#unasked, ANSWERED_EARLY);
+    this.#answered.set(stream.id, clock.now() + ANSWERED_EARLY);
+    if (this.#answered.size > this.host.limits.streams) this.#resetAnswered(Infinity);
+  }
+
   left(stream: Http2Stream): void {
     this.sender.forget(stream);
     this.streams.delete(stream.id);
@@ -155,6 +167,10 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   }
 
   // ---- for what comes in
+
+  requestEnded(id: number): void {
+    this.#answered.delete(id);
+  }
 
   get room(): Incomer['room'] {
     if (this.#state === 'refusing') return 'never';
@@ -201,6 +217,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     const { wheel } = this.host;
     wheel.drop(this.#timer);
     wheel.drop(this.#writing);
+    wheel.drop(this.#unasked);
     this.wire.text(goaway(code, this.#last));
     this.wire.bulk = false;
     linger(this.wire, this.host, () => this.closed());
@@ -226,6 +243,17 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     }
     if (this.#incoming.within) this.leave(codes.NO_ERROR, 'head-timeout');
     else this.leave(codes.NO_ERROR);
+  }
+
+  /** Of those whose time is over the rest is not wanted any more. */
+  #resetAnswered(now: number): void {
+    for (const [id, due] of this.#answered) {
+      if (due > now) break;
+      this.#answered.delete(id);
+      this.wire.text(rstStream(id, codes.NO_ERROR));
+    }
+    if (this.#answered.size > 0) this.host.wheel.arm(this.#unasked, ANSWERED_EARLY);
+    this.flush();
   }
 
   /** The client takes nothing of what waits to be written. */

@@ -34,6 +34,8 @@ export interface Incomer {
   readonly widened: Set<Http2Stream>;
   /** A request. */
   open(id: number, request: Request, ends: boolean): Http2Stream;
+  /** The client has ended a request, or taken it back, whose exchange is over. */
+  requestEnded(id: number): void;
   /** Nothing is half said. */
   rested(): void;
   /** The rest of a head is waited for. */
@@ -217,6 +219,7 @@ export class Incoming implements FrameSink {
     if (stream === undefined || stream.gotEnd) {
       // On its way when we gave the stream up. More than its window cannot be.
       if (!this.#inflow.stray(length)) return this.#stop(codes.STREAM_CLOSED, 'data of a stream that has ended');
+      if ((this.#flags & codes.END_STREAM) !== 0) this.#to.requestEnded(this.#id);
       return 'skip';
     }
     stream.credit -= length;
@@ -240,6 +243,7 @@ export class Incoming implements FrameSink {
     if (!this.#decode(null)) return;
     this.#to.rested();
     if (stream === undefined || stream.gotEnd) {
+      if (ends) this.#to.requestEnded(id);
       if (!this.#patience.useless()) this.#tooMany('heads of streams that have ended');
       return;
     }
@@ -295,6 +299,7 @@ export class Incoming implements FrameSink {
   #taken(code: number): void {
     const stream = this.#streams.get(this.#id);
     if (stream === undefined) {
+      this.#to.requestEnded(this.#id);
       if (!this.#patience.useless()) this.#tooMany('RST_STREAM');
       return;
     }

@@ -27,6 +27,8 @@ export interface StreamHost {
   /** Lets the client send so much more of this stream's body. */
   grant(stream: Http2Stream, bytes: number): void;
   reset(stream: Http2Stream, code: number): void;
+  /** It is answered, and the rest of its request is not wanted. */
+  answeredEarly(stream: Http2Stream): void;
   /** Its exchange is over, and nothing more is said about it. */
   left(stream: Http2Stream): void;
 }
@@ -336,11 +338,8 @@ export class Http2Stream implements Front, Outgoing {
 
   /** The answer is out. */
   #finish(): void {
-    // RFC 9113 §8.1: the rest of the request is not wanted, and that is no error.
-    const early = !this.gotEnd;
-    if (early) this.#host.reset(this, codes.NO_ERROR);
+    if (!this.gotEnd) this.#host.answeredEarly(this);
     this.#end();
-    if (early) this.#host.flush();
   }
 
   #end(): void {
