@@ -36,6 +36,8 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   readonly #unasked = new Timer(() => this.#resetAnswered(this.host.clock.now()));
   /** Streams that were answered while the client was still asking, and when they are to be reset. */
   readonly #answered = new Map<number, number>();
+  /** Whose answers are complete, and leave at the end of this turn. */
+  readonly #ending: Http2Stream[] = [];
   #state: State = 'open';
   /** The last stream that was taken. */
   #last = 0;
@@ -79,9 +81,9 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     this.wire.bulk = length > BULK;
     this.reading = true;
     this.#incoming.read(buffer, length);
-    this.reading = false;
     for (const stream of this.unsettled) stream.settle();
     this.unsettled.clear();
+    this.reading = false;
     this.#flushRead();
     return true;
   }
@@ -138,6 +140,19 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
       wheel.arm(this.#writing, timeouts.write);
     }
     return false;
+  }
+
+  /**
+   * When other answers are awaited here, one that is complete may wait for the end of this turn of the event loop: under load
+   * several come in one turn, and share a system call and a packet.
+   */
+  flushEnd(stream: Http2Stream): boolean {
+    // At the end of a read everything is written anyway.
+    if (this.reading) this.widened.add(stream);
+    else if (this.streams.size === 1) {
+      if (this.flush()) stream.writable();
+    } else if (this.#ending.push(stream) === 1) this.host.clock.soon(() => this.#writeEnds());
+    return true;
   }
 
   grant(stream: Http2Stream, bytes: number): void {
@@ -265,6 +280,16 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     }
     this.#abandonAll('client-slow');
     this.wire.destroy(true);
+  }
+
+  #writeEnds(): void {
+    const ending = this.#ending.splice(0);
+    try {
+      if (this.flush()) for (const stream of ending) stream.writable();
+    } catch (error) {
+      this.defect(error);
+      this.wire.destroy(true);
+    }
   }
 
   #abandonAll(code: ErrorCode, detail = ''): void {

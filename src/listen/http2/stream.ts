@@ -24,6 +24,8 @@ export interface StreamHost {
   readonly unsettled: Set<Http2Stream>;
   /** Writes what was added. False announces `flushed`. */
   flush(): boolean;
+  /** Writes the end of an answer, perhaps together with others: `writable` comes when it is out. */
+  flushEnd(stream: Http2Stream): boolean;
   /** Lets the client send so much more of this stream's body. */
   grant(stream: Http2Stream, bytes: number): void;
   reset(stream: Http2Stream, code: number): void;
@@ -281,11 +283,8 @@ export class Http2Stream implements Front, Outgoing {
 
   flush(): boolean {
     if (this.over) return true;
+    if (this.sentEnd) return this.#host.flushEnd(this);
     const flushed = this.#host.flush();
-    if (this.sentEnd) {
-      if (flushed) this.#finish();
-      return flushed;
-    }
     if (flushed && this.held.length === 0) return true;
     if (!this.#stalled) this.#windowThen = this.window;
     this.#stalled = true;
