@@ -45,6 +45,11 @@ export class Answer {
   }
 }
 
+/** What an authorizer says yes with: 204 is the same without content, which those that speak HTTP like to send. */
+export function lets(status: number): boolean {
+  return status === 200 || status === 204;
+}
+
 /** `100 Continue`, for when it is certain here that the body is wanted. */
 export function continueAnswer(): Answer {
   const answer = new Answer();

@@ -1,14 +1,9 @@
-import type { Answer } from '../core/answer.ts';
+import { type Answer, lets } from '../core/answer.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Fields } from '../core/fields.ts';
 import type { AuthorizeOptions } from '../route/options.ts';
 import { Detour, withoutBody } from './detour.ts';
 import { refuse } from './refuse.ts';
-
-/** The request may go on. 204 is the same without content, which authorizers that speak HTTP like to send. */
-export function lets(status: number): boolean {
-  return status === 200 || status === 204;
-}
 
 /** What would make an authorizer answer something else than yes or no. */
 const CONDITIONS = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];

@@ -1,5 +1,5 @@
 import type { RouteCgiOptions } from '../codec/cgi/options.ts';
-import { type Answer, continueAnswer } from '../core/answer.ts';
+import { type Answer, continueAnswer, lets } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
@@ -8,7 +8,6 @@ import type { Waiter } from '../upstream/backlog.ts';
 import type { Link } from '../upstream/link.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
-import { lets } from './authorization.ts';
 import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
