@@ -31,7 +31,10 @@ export class Authorization extends Detour {
     const { fields } = exchange.request;
     // From the request itself, and so from what the authorizer is asked as well: no client says who it is. What another
     // authorizer has said before a detour does not count any more, either.
-    for (const [name] of fields.entries()) if (isOurs(name, options.fields)) fields.delete(name);
+    const reserves = (name: string): boolean => isOurs(name, options.fields);
+    for (const [name] of fields.entries()) if (reserves(name)) fields.delete(name);
+    // Trailers come when it has spoken already.
+    exchange.reserves = reserves;
     exchange.variables = null;
     super(exchange, questionOf(exchange, options), now);
     this.inner.authorizes = true;

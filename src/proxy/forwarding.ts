@@ -423,7 +423,7 @@ export class Forwarding implements Applicant, Carrier {
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = channel.mayDecline || isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
-      const upload = new Upload(keep, exchange.front);
+      const upload = new Upload(keep, exchange.front, exchange.reserves);
       this.#upload = upload;
       upload.use(channel);
       // Head and first piece leave together when the piece is there; else the head goes ahead.

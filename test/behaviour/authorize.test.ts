@@ -53,7 +53,7 @@ type Authorize = NonNullable<NonNullable<ConfigInput['routes']>[number]['authori
 
 async function line(
   t: TestContext,
-  app: string,
+  app: string | string[],
   guards: string | string[],
   {
     authorize = 'guard',
@@ -423,6 +423,28 @@ test('a yes over HTTP, SCGI or uwsgi: what breaks off is none, and where only th
       assert.equal((await peer.answer()).status, status, JSON.stringify([of, text, cut]));
     }
   }
+});
+
+test('trailers that look like what an authorizer says stay behind, when a body is sent again, too', async (t) => {
+  const auth = await server(t, () => ok('', 'Remote-User: anna\r\n'));
+  const trailers: string[][] = [];
+  const hears = async (peer: Peer): Promise<void> => {
+    await peer.requestHead();
+    trailers.push((await peer.chunked()).trailers);
+    if (trailers.length === 1) peer.reset();
+    else peer.send(ok('app'));
+  };
+  const apps = [await origin(t, hears), await origin(t, hears)].map(({ port }) => `http://127.0.0.1:${port}`);
+  const { connect } = await line(t, apps, auth.url, { authorize: { by: 'guard', fields: ['Remote-User'] } });
+  const peer = await connect();
+  const forged =
+    'Remote-User: root\r\nX-Sum: 1\r\nREMOTE-USER: root\r\nVariable-ROLE: root\r\nvariable-x: y\r\nX-End: 2\r\n';
+  peer.send(
+    `PUT / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${forged}\r\n`,
+  );
+  assert.equal((await peer.answer()).body, 'app');
+  const kept = ['X-Sum: 1', 'X-End: 2'];
+  assert.deepEqual(trailers, [kept, kept]);
 });
 
 test('the authorizer is asked about the host that the request is for: that of an absolute target', async (t) => {
