@@ -81,8 +81,11 @@ export interface AnswerSink extends BodySink {
   head(answer: Answer): void;
   /** The application has something to say to whoever looks after it: a line for the log. */
   note?(line: string): void;
-  /** The answer cannot be completed. Nothing follows. */
-  fail(code: ErrorCode, detail?: string): void;
+  /**
+   * The answer cannot be completed. Nothing follows.
+   * @param onlyHere of a protocol that multiplexes: the reason is this connection, and another one to the same origin will do
+   */
+  fail(code: ErrorCode, detail?: string, onlyHere?: boolean): void;
 }
 
 /** Where encoded bytes go: a socket's write side, or an array in a test. */

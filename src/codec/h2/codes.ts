@@ -29,6 +29,7 @@ export const MAX_HEADER_LIST_SIZE = 6;
 export const ENABLE_CONNECT_PROTOCOL = 8;
 
 /** Error codes. */
+export const NO_ERROR = 0;
 export const PROTOCOL_ERROR = 1;
 export const FLOW_CONTROL_ERROR = 3;
 export const STREAM_CLOSED = 5;

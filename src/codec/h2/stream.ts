@@ -15,6 +15,8 @@ export class Stream {
   // What we send.
   /** The request, while its head has not been sent. */
   unsent: { readonly request: Request; readonly target: RequestTarget } | null = null;
+  /** Sent before the peer's SETTINGS had come: the how manieth of those that were open; else 0. */
+  rank = 0;
   /** What the peer lets us send; below 0 after it has made windows smaller. */
   window = 0;
   /** Parts of the body that wait for a window. */
