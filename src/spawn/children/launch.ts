@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { OriginAddress } from '../../core/origin.ts';
 import type { Messages } from '../../observe/messages.ts';
-import { accountOf } from './account.ts';
+import { type Account, accountAskedFor } from '../account.ts';
 import { environmentOf, filled, findCommand, type Told } from './command.ts';
 import { Keeper } from './keeper.ts';
 import { Lines } from './lines.ts';
@@ -159,6 +159,17 @@ export class ProcessLauncher implements Launcher {
       },
     };
   }
+}
+
+/** Who a child is to run as; `null`: as sluice. Rejects with what is wrong: there is no such user or group, or sluice is not root. */
+async function accountOf({ user, group }: SpawnOptions): Promise<Account | null> {
+  if (user === undefined && group === undefined) return null;
+  if (process.getuid?.() !== 0) {
+    throw new Error('`user` and `group`: only root can start a process as somebody else');
+  }
+  const account = await accountAskedFor(String(user ?? ''), String(group ?? ''));
+  if (typeof account === 'string') throw new Error(account);
+  return account;
 }
 
 /** Rejects when there could be no process: too many of them, no memory, no file descriptors. */
