@@ -119,6 +119,7 @@ const PARTS = [
   'index.ts',
   'sluice.ts',
   'data-plane.ts',
+  'plane-upstreams.ts',
   'shared-state.ts',
   'discovery.ts',
   'checks.ts',
