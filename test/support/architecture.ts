@@ -120,6 +120,7 @@ const PARTS = [
   'sluice.ts',
   'data-plane.ts',
   'plane-upstreams.ts',
+  'planes.ts',
   'shared-state.ts',
   'discovery.ts',
   'checks.ts',
