@@ -1,8 +1,5 @@
-import { findBalancer } from './balance/index.ts';
-import type { Balancer } from './balance/balancer.ts';
-import type { CodecLimits } from './codec/codec.ts';
 import { TemporaryFile } from './files/temporary.ts';
-import type { Config, UpstreamConfig } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import type { RecordView } from './control/views.ts';
 import { addressKey } from './control/plan.ts';
@@ -10,7 +7,7 @@ import { Bells } from './core/bells.ts';
 import { Board } from './core/board.ts';
 import { type Clock, LONGEST_TIMER, systemClock } from './core/clock.ts';
 import type { Exchange } from './core/exchange.ts';
-import { Origin, originName, type OriginOptions, type OriginState } from './core/origin.ts';
+import type { OriginState } from './core/origin.ts';
 import { Tally } from './core/tally.ts';
 import { Wheel } from './core/wheel.ts';
 import { Listener } from './listen/listener.ts';
@@ -23,12 +20,12 @@ import type { Hooks } from './proxy/hooks.ts';
 import { handle } from './proxy/proxy.ts';
 import type { Rooms } from './proxy/rooms.ts';
 import { passes } from './rewrite/index.ts';
-import { protocolsOf, wantLength } from './protocols.ts';
-import { codecLimits, listenerOptions, processOptions } from './room-options.ts';
+import { PlaneUpstreams } from './plane-upstreams.ts';
+import { wantLength } from './protocols.ts';
+import { listenerOptions } from './room-options.ts';
 import { compile } from './route/table.ts';
 import { Programs } from './spawn/programs.ts';
 import type { Waiting } from './upstream/backlog.ts';
-import { Pool } from './upstream/pool.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -83,18 +80,15 @@ export class DataPlane {
   readonly #spans: Spans | null;
   /** The last failed and slow requests. */
   readonly #ledger: Ledger;
-  readonly #turned: Turned;
   readonly #place: Place;
   readonly #bells: Bells;
   #config: Config;
   #boards: BoardMap;
   #meters: Meters;
-  /** What new channels let origins send. */
-  #codecLimits: CodecLimits;
   #rooms: Rooms;
   /** `null` where another thread listens. */
   #listeners: (Listener | null)[];
-  #upstreams: ReadonlyMap<string, Upstream>;
+  readonly #upstreams: PlaneUpstreams;
   /** What a reload took out and is still at work: upstreams and listeners that finish what they have. */
   readonly #leaving = new Set<Upstream | Listener>();
   /** Those that were started for a request. */
@@ -110,31 +104,36 @@ export class DataPlane {
     this.#config = config;
     this.#boards = boards;
     this.#place = place;
-    this.#codecLimits = codecLimits(config);
     this.#clock = surroundings.clock ?? systemClock;
     this.#wheel = new Wheel(this.#clock, (error) => this.report(error));
     this.#programs = new Programs(this.#clock, (...words) => this.say(...words));
     this.#hooks = surroundings.hooks ?? null;
     this.#spans = surroundings.spans ?? null;
     this.#ledger = new Ledger(config.log, this.#clock);
-    this.#turned = surroundings.turned ?? (() => {});
     this.#logs = new Logs(config.log, this.#clock, surroundings.messages ?? null, place.threads > 1);
     this.#bells = new Bells(place.bells, place.thread);
     this.#meters = new Meters((key) => this.#board(key));
-    this.#upstreams = new Map(
-      Object.entries(config.upstreams).map(([name, options]) => [name, this.#makeUpstream(name, options)]),
-    );
+    this.#upstreams = new PlaneUpstreams(config, {
+      clock: this.#clock,
+      wheel: this.#wheel,
+      bells: this.#bells,
+      programs: this.#programs,
+      secret: place.secret,
+      board: (key) => this.#board(key),
+      turned: surroundings.turned ?? (() => {}),
+      say: this.say,
+      report: (error) => this.report(error),
+    });
     this.#rooms = {
       clock: this.#clock,
       wheel: this.#wheel,
       table: compile(config.routes),
       passes: passes(config.headers, this.#clock, this.#spans),
-      upstreams: this.#upstreams,
+      upstreams: this.#upstreams.byName,
       hooks: this.#hooks,
       temporaryFile: (folder) => new TemporaryFile(folder),
       defect: (error) => this.report(error),
-      gathers: ({ name, options, origins }) =>
-        options.spool.size > 0 && wantLength([...origins.map(({ address }) => address.scheme), ...this.#coming(name)]),
+      gathers: (upstream) => upstream.options.spool.size > 0 && wantLength(this.#upstreams.schemes(upstream)),
       asked: (exchange) => this.#meters.asked(exchange),
       note: ({ id, upstream, origin }, line) =>
         this.say('warn', 'origin-says', `${upstream} ${origin?.name ?? '-'} ${id === '' ? '-' : id}: ${line}`),
@@ -145,7 +144,7 @@ export class DataPlane {
 
   /** The upstreams by name, to be looked at: their origins' states and counters, their backlogs. */
   get upstreams(): ReadonlyMap<string, Upstream> {
-    return this.#upstreams;
+    return this.#upstreams.byName;
   }
 
   /**
@@ -201,16 +200,17 @@ export class DataPlane {
     const oldBoards = this.#boards;
     this.#boards = boards;
     this.#meters = new Meters((key) => this.#board(key));
-    this.#codecLimits = codecLimits(config);
     this.#ledger.update(config.log);
-    this.#updateUpstreams(before, config);
+    for (const upstream of this.#upstreams.update(config)) {
+      this.#retire(upstream, upstream.idle(), before.timeouts.drain, () => upstream.close(true));
+    }
     this.#rooms = {
       ...this.#rooms,
       table: compile(config.routes),
       passes: isDeepStrictEqual(before.headers, config.headers)
         ? this.#rooms.passes
         : passes(config.headers, this.#clock, this.#spans),
-      upstreams: this.#upstreams,
+      upstreams: this.#upstreams.byName,
     };
     for (const [index, options] of config.listen.entries()) {
       const listener = listeners[index];
@@ -221,7 +221,6 @@ export class DataPlane {
     }
     this.#listeners = listeners;
     this.#config = config;
-    for (const upstream of this.#upstreams.values()) upstream.pool.window = config.limits.window;
     for (const listener of gone)
       this.#retire(listener, listener.drain(), before.timeouts.drain, () => listener.abort());
   }
@@ -237,7 +236,7 @@ export class DataPlane {
 
   /** The requests that wait for an upstream in this thread, longest wait first. */
   waiting(upstream: string, most: number): Waiting[] {
-    return this.#upstreams.get(upstream)?.backlog.list(most) ?? [];
+    return this.upstreams.get(upstream)?.backlog.list(most) ?? [];
   }
 
   /** The last failed and slow requests of this thread, newest first. */
@@ -276,7 +275,7 @@ export class DataPlane {
 
   async #drain(grace: number, handover: boolean): Promise<void> {
     await this.abort();
-    const upstreams = [...this.#upstreams.values(), ...[...this.#leaving].filter((one) => one instanceof Upstream)];
+    const upstreams = [...this.upstreams.values(), ...[...this.#leaving].filter((one) => one instanceof Upstream)];
     const listeners = [...this.#listeners, ...this.#leaving].filter((one) => one instanceof Listener);
     for (const upstream of upstreams) upstream.close(false);
     const peace = Promise.all(listeners.map((listener) => listener.drain(handover)));
@@ -331,44 +330,6 @@ export class DataPlane {
     await listener?.open({ port, sharing: this.#place.sharing, takeover });
   }
 
-  #updateUpstreams(before: Config, config: Config): void {
-    const old = this.#upstreams;
-    this.#upstreams = new Map(
-      Object.entries(config.upstreams).map(([name, options]): [string, Upstream] => {
-        const upstream = old.get(name);
-        if (upstream === undefined) return [name, this.#makeUpstream(name, options)];
-        const was = before.upstreams[name];
-        if (!isDeepStrictEqual(was, options)) this.#updateUpstream(upstream, was, options, before.timeouts.drain);
-        return [name, upstream];
-      }),
-    );
-    for (const [name, upstream] of old) {
-      if (this.#upstreams.has(name)) continue;
-      upstream.close(false);
-      this.#retire(upstream, upstream.idle(), before.timeouts.drain, () => upstream.close(true));
-    }
-  }
-
-  #updateUpstream(upstream: Upstream, was: UpstreamConfig, now: UpstreamConfig, grace: number): void {
-    const there = new Map(upstream.origins.map((origin) => [origin.name, origin]));
-    const origins = now.origins.map((options) => {
-      const origin = there.get(originName(options.address));
-      origin?.update(options);
-      return origin ?? this.#makeOrigin(upstream.name, options);
-    });
-    const balancer = isDeepStrictEqual(was.balance, now.balance) ? upstream.balancer : this.#makeBalancer(now);
-    for (const origin of upstream.update(now, now, origins, balancer)) {
-      this.#clock.after(
-        Math.min(grace, LONGEST_TIMER),
-        () => {
-          const cut = upstream.pool.cut(origin);
-          if (cut > 0) this.say('warn', 'drain-timeout', `${upstream.name} ${origin.name}: cut ${cut} connections`);
-        },
-        'idle',
-      );
-    }
-  }
-
   /** Lets what is gone finish, and ends it when the time is up. */
   #retire(one: Upstream | Listener, peace: Promise<unknown>, grace: number, end: () => void): void {
     this.#leaving.add(one);
@@ -420,56 +381,15 @@ export class DataPlane {
   }
 
   #rung(): void {
-    for (const upstream of this.#upstreams.values()) upstream.rung();
+    for (const upstream of this.upstreams.values()) upstream.rung();
     // Those that a reload took out have waiters still.
     for (const one of this.#leaving) if (one instanceof Upstream) one.rung();
-  }
-
-  #makeOrigin(upstream: string, options: OriginOptions): Origin {
-    return new Origin(options, this.#board(boardKeys.originOf(upstream, options)));
   }
 
   /** A thing that is on its way out when boards change has none in the new map: it gets one that nobody looks at. */
   #board(key: string, boards = this.#boards): Board {
     const memory = boards.get(key);
     return memory === undefined ? new Board() : new Board(memory, this.#place.thread);
-  }
-
-  #makeUpstream(name: string, options: UpstreamConfig): Upstream {
-    const protocols = protocolsOf(
-      () => pool.options,
-      () => this.#codecLimits,
-      (origin) => pool.shared.learned(origin),
-    );
-    const pool: Pool = new Pool(
-      options,
-      this.#clock,
-      this.#wheel,
-      protocols.makeSession,
-      (error) => this.report(error),
-      this.#config.limits.window,
-      protocols.shares,
-      protocols.offerOf,
-      (command, owner) => this.#programs.launch(processOptions(upstream.options), command, owner),
-    );
-    const origins = options.origins.map((origin) => this.#makeOrigin(name, origin));
-    const log = (origin: Origin, why: string): void => this.#turned(name, origin.name, origin.state, why);
-    const board = this.#board(boardKeys.upstream(name));
-    const balancer = this.#makeBalancer(options);
-    const upstream = new Upstream(name, options, origins, balancer, pool, log, board, this.#bells);
-    return upstream;
-  }
-
-  /** What children of this upstream speak, when one comes. */
-  #coming(upstream: string): string[] {
-    return Object.values(this.#config.upstreams[upstream]?.spawn ?? {}).map(({ protocol }) => protocol);
-  }
-
-  #makeBalancer({ balance }: UpstreamConfig): Balancer {
-    const kind = findBalancer(balance.name);
-    if (kind === undefined) throw new Error(`no balancer is called ${balance.name}`);
-    const { secret } = this.#place;
-    return kind.create(balance.options, { random: () => this.#clock.random(), secret });
   }
 }
 

@@ -1,25 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
 import { Children } from './children.ts';
 import type { Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
-import { boardKeys } from './control/boards.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
 import { unverified } from './control/unverified.ts';
 import type { OriginView, RecordView } from './control/views.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { Origin } from './core/origin.ts';
-import { type Bound, DataPlane, type Place, type Surroundings, type Turned } from './data-plane.ts';
+import { type Bound, DataPlane, type Surroundings, type Turned } from './data-plane.ts';
 import { Discovery } from './discovery.ts';
 import { Logs, type PreparedLogs } from './observe/logs.ts';
 import type { Messages } from './observe/messages.ts';
 import { Operator } from './operator.ts';
+import { makePlanes } from './planes.ts';
 import { SharedState } from './shared-state.ts';
 import { Fleet, type ThreadState } from './threads/fleet.ts';
-import type { Plane } from './threads/plane.ts';
 import type { Waiting } from './upstream/backlog.ts';
 import { rested, tryAgain } from './upstream/health.ts';
 import { type Upstream, warmth } from './upstream/upstream.ts';
@@ -50,9 +48,6 @@ export interface Reason {
   readonly at: number;
 }
 
-/** Systems that spread connections over sockets on one address (SO_REUSEPORT, as Node supports it). */
-const SPREADING: readonly string[] = ['linux', 'freebsd', 'aix', 'sunos'];
-
 /** How often what comes due is looked for, in milliseconds. */
 const ROUND = 500;
 
@@ -77,10 +72,7 @@ export class Sluice {
   readonly started: number;
   /** What threads share. */
   readonly shared: SharedState;
-  #plane: Plane | null = null;
-  /** The data plane, when it is in this thread. */
-  #local: DataPlane | null = null;
-  #fleet: Fleet | null = null;
+  #plane: DataPlane | Fleet | null = null;
   /** As it was given. */
   #given: Config;
   #overrides = new Overrides();
@@ -150,22 +142,22 @@ export class Sluice {
 
   /** The addresses in use, in the config's order. */
   get addresses(): string[] {
-    return (this.#fleet?.bound ?? this.#bound).map((one) => one?.url ?? '');
+    return (this.fleet?.bound ?? this.#bound).map((one) => one?.url ?? '');
   }
 
   /** The upstreams by name, when they are in this thread: to be looked at. */
   get upstreams(): ReadonlyMap<string, Upstream> {
-    return this.#local?.upstreams ?? new Map();
+    return this.#plane instanceof DataPlane ? this.#plane.upstreams : new Map();
   }
 
   /** The threads that serve. */
   get threads(): readonly { readonly state: ThreadState; readonly restarts: number }[] {
-    return this.#fleet?.threads ?? [{ state: this.draining ? 'draining' : 'serving', restarts: 0 }];
+    return this.fleet?.threads ?? [{ state: this.draining ? 'draining' : 'serving', restarts: 0 }];
   }
 
   /** The fleet of threads; `null` when there is only this one. */
   get fleet(): Fleet | null {
-    return this.#fleet;
+    return this.#plane instanceof Fleet ? this.#plane : null;
   }
 
   /**
@@ -312,7 +304,10 @@ export class Sluice {
       const boards = this.shared.for(this.#config);
       this.#checks.block(this.#config, boards);
       this.shared.use(this.#config, boards);
-      return (this.#plane = this.#makePlane());
+      const control = { clock: this.#clock, logs: this.#logs, shared: this.shared, surroundings: this.#surroundings };
+      const { sharing = false, takeover = false } = this.#standing;
+      const turned: Turned = (...turn) => this.#turned(...turn);
+      return (this.#plane = makePlanes({ ...control, turned, inForce: () => this.#config }, sharing, takeover));
     });
     // Whoever is to be replaced serves until these can.
     if (this.#standing.takeover === true) await this.children.began(this.#given, this.#config);
@@ -320,33 +315,6 @@ export class Sluice {
     this.#refuseWhenClosing();
     await this.#administration.open(this.#config.admin, this.#standing.takeover === true);
     this.#refuseWhenClosing();
-  }
-
-  #makePlane(): Plane {
-    const { threads } = this.#config;
-    const { sharing, takeover = false } = this.#standing;
-    const secret = randomBytes(32).toString('base64url');
-    const shares = SPREADING.includes(process.platform) && (threads > 1 || sharing === true);
-    const places = Array.from({ length: threads }, (_, thread): Place => {
-      return { thread, threads, bells: this.shared.bells, secret, sharing: shares, takeover };
-    });
-    const turned: Turned = (...turn) => this.#turned(...turn);
-    if (threads === 1) {
-      const own = { ...this.#surroundings, messages: this.#logs, turned };
-      return (this.#local = new DataPlane(this.#config, this.shared.boards, places[0], own));
-    }
-    if (!shares) {
-      this.say('warn', 'one-listens', 'this system cannot spread connections over threads: one thread serves them all');
-    }
-    return (this.#fleet = new Fleet({
-      clock: this.#clock,
-      places,
-      keyOf: (config, index) => boardKeys.listener(config, index),
-      inForce: () => ({ config: this.#config, boards: this.shared.boards }),
-      say: this.say,
-      turned,
-      lost: (thread) => this.shared.giveBack(thread),
-    }));
   }
 
   /** What operators have changed and a reload does not end. What is over by now is ended by the next round, which says so. */
@@ -467,7 +435,7 @@ export class Sluice {
         .catch((error: unknown) => this.#closing ?? this.report(error))
         .finally(() => (this.#ending = false));
     }
-    if (this.#fleet === null) return;
+    if (this.fleet === null) return;
     const now = this.#clock.now();
     for (const [upstream, origins] of this.shared.origins) {
       for (const origin of origins) {

@@ -45,6 +45,11 @@ export class Answer {
   }
 }
 
+/** What an authorizer says yes with: 204 is the same without content, which those that speak HTTP like to send. */
+export function lets(status: number): boolean {
+  return status === 200 || status === 204;
+}
+
 /** `100 Continue`, for when it is certain here that the body is wanted. */
 export function continueAnswer(): Answer {
   const answer = new Answer();
@@ -76,8 +81,11 @@ export interface AnswerSink extends BodySink {
   head(answer: Answer): void;
   /** The application has something to say to whoever looks after it: a line for the log. */
   note?(line: string): void;
-  /** The answer cannot be completed. Nothing follows. */
-  fail(code: ErrorCode, detail?: string): void;
+  /**
+   * The answer cannot be completed. Nothing follows.
+   * @param onlyHere of a protocol that multiplexes: the reason is this connection, and another one to the same origin will do
+   */
+  fail(code: ErrorCode, detail?: string, onlyHere?: boolean): void;
 }
 
 /** Where encoded bytes go: a socket's write side, or an array in a test. */

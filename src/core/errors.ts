@@ -197,7 +197,7 @@ export const errors = {
     502,
     'connection_terminated',
     'idempotent',
-    'The origin closed or reset the connection before it answered.',
+    'The origin closed or reset the connection before it answered, or broke it by what it sent for another request.',
   ),
   'origin-overloaded': row(
     'origin',

@@ -118,6 +118,8 @@ export class Exchange {
   authorizes = false;
   /** What authorizers said about it: variables for the application. */
   variables: ReadonlyMap<string, string> | null = null;
+  /** Whether a field of this name is an authorizer's to send, and not the client's; `null` when none was asked. */
+  reserves: ((name: string) => boolean) | null = null;
   /** How many exchanges it is within: it has been led elsewhere so often, authorizers included. */
   detours = 0;
   /** Whoever works on the exchange now, and so hears of the client. */

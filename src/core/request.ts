@@ -112,6 +112,16 @@ export class Request {
     return this.#authority;
   }
 
+  /** What hooks and codecs do to Host says what origins see. Whose site the request is for stays what it was when this is called. */
+  keepAuthority(): void {
+    void this.authority;
+  }
+
+  /** Another request for the site that this one is for. */
+  hasAuthorityOf(other: Request): void {
+    this.#authority = other.authority;
+  }
+
   /** The host without port and without a trailing dot, lower-cased; an IPv6 literal keeps its brackets. */
   get host(): string {
     const authority = this.authority;

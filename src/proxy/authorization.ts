@@ -1,14 +1,9 @@
-import type { Answer } from '../core/answer.ts';
+import { type Answer, lets } from '../core/answer.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Fields } from '../core/fields.ts';
 import type { AuthorizeOptions } from '../route/options.ts';
 import { Detour, withoutBody } from './detour.ts';
 import { refuse } from './refuse.ts';
-
-/** The request may go on. 204 is the same without content, which authorizers that speak HTTP like to send. */
-export function lets(status: number): boolean {
-  return status === 200 || status === 204;
-}
 
 /** What would make an authorizer answer something else than yes or no. */
 const CONDITIONS = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
@@ -36,7 +31,10 @@ export class Authorization extends Detour {
     const { fields } = exchange.request;
     // From the request itself, and so from what the authorizer is asked as well: no client says who it is. What another
     // authorizer has said before a detour does not count any more, either.
-    for (const [name] of fields.entries()) if (isOurs(name, options.fields)) fields.delete(name);
+    const reserves = (name: string): boolean => isOurs(name, options.fields);
+    for (const [name] of fields.entries()) if (reserves(name)) fields.delete(name);
+    // Trailers come when it has spoken already.
+    exchange.reserves = reserves;
     exchange.variables = null;
     super(exchange, questionOf(exchange, options), now);
     this.inner.authorizes = true;

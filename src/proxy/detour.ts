@@ -1,5 +1,6 @@
 import type { Answer } from '../core/answer.ts';
 import { type Carrier, Exchange, type Front } from '../core/exchange.ts';
+import { HOST } from '../core/names.ts';
 import { Request } from '../core/request.ts';
 
 /** How often one request may be led elsewhere before that is taken for a loop. */
@@ -162,9 +163,26 @@ export function withoutBody(given: Request, another?: string): Request {
   request.method = another === undefined || method === 'HEAD' ? method : 'GET';
   // RFC 9112 §3.2.2: such a target names the host, whatever Host says. Nobody may be asked about another one.
   const absolute = form === 'absolute';
-  request.target = another === undefined ? target : absolute ? `http://${given.authority}${another}` : another;
+  request.target = another === undefined ? target : absolute ? absoluteTarget(given, another) : another;
   request.form = another === undefined || absolute ? form : 'origin';
   request.minor = minor;
   request.http2 = http2;
+  request.hasAuthorityOf(given);
   return request;
 }
+
+/**
+ * The request that an application leads to: as if the client had asked its site for this target. The Host of a hook, which
+ * was for another request, is not taken along, and one that a codec has left out is there again.
+ */
+export function sentElsewhere(given: Request, another: string): Request {
+  const request = withoutBody(given, another);
+  if (request.fields.find(HOST) >= 0) return request;
+  request.fields.delete('host');
+  if (given.authority === '') return request;
+  request.target = absoluteTarget(given, another);
+  request.form = 'absolute';
+  return request;
+}
+
+const absoluteTarget = (given: Request, target: string): string => `http://${given.authority}${target}`;

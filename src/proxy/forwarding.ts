@@ -1,5 +1,5 @@
 import type { RouteCgiOptions } from '../codec/cgi/options.ts';
-import { type Answer, continueAnswer } from '../core/answer.ts';
+import { type Answer, continueAnswer, lets } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
@@ -8,7 +8,6 @@ import type { Waiter } from '../upstream/backlog.ts';
 import type { Link } from '../upstream/link.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
-import { lets } from './authorization.ts';
 import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';
 import { refuse } from './refuse.ts';
@@ -424,7 +423,7 @@ export class Forwarding implements Applicant, Carrier {
     if (request.framing === 'none') return;
     if (this.#upload === null) {
       const keep = channel.mayDecline || isIdempotent(request.method) ? this.#upstream.options.retries.buffer : 0;
-      const upload = new Upload(keep, exchange.front);
+      const upload = new Upload(keep, exchange.front, exchange.reserves);
       this.#upload = upload;
       upload.use(channel);
       // Head and first piece leave together when the piece is there; else the head goes ahead.

@@ -5,7 +5,7 @@ import type { AuthorizeOptions } from '../route/options.ts';
 import type { RouteAction } from '../route/table.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Authorization } from './authorization.ts';
-import { Detour, MOST_DETOURS, withoutBody } from './detour.ts';
+import { Detour, MOST_DETOURS, sentElsewhere } from './detour.ts';
 import { Forwarding } from './forwarding.ts';
 import { refuse } from './refuse.ts';
 import type { Rooms } from './rooms.ts';
@@ -31,6 +31,7 @@ export function handle(exchange: Exchange, rooms: Rooms): void {
 }
 
 function proceed(exchange: Exchange, action: RouteAction, rooms: Rooms): void {
+  exchange.request.keepAuthority();
   if (rooms.hooks === null || !rooms.hooks.onRequest) return act(exchange, action, rooms);
   rooms.hooks.request(exchange, (error) => {
     if (exchange.state === 'done') return;
@@ -93,7 +94,7 @@ function follow(exchange: Exchange, target: string, rooms: Rooms): void {
   rooms.asked(exchange);
   // The client has had no answer yet.
   exchange.status = 0;
-  const { inner } = new Detour(exchange, withoutBody(exchange.request, target), now);
+  const { inner } = new Detour(exchange, sentElsewhere(exchange.request, target), now);
   if (inner.request.climbs) return refuse(inner, 'bad-answer');
   const route = rooms.table.find(inner.request, inner.remote);
   if (route === undefined) return refuse(inner, 'no-route');

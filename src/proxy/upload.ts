@@ -22,15 +22,20 @@ export class Upload implements BodySink, RequestBody {
   ended = false;
   readonly #most: number;
   readonly #front: Front;
+  readonly #reserves: ((name: string) => boolean) | null;
   #kept: Buffer[] | null = [];
   #size = 0;
   #trailers = '';
   #channel: Link | null = null;
 
-  /** @param most bytes of the body to keep for sending it again; 0 for none */
-  constructor(most: number, front: Front) {
+  /**
+   * @param most bytes of the body to keep for sending it again; 0 for none
+   * @param reserves names of fields that are not the client's to send: trailers of these names stay behind
+   */
+  constructor(most: number, front: Front, reserves: ((name: string) => boolean) | null = null) {
     this.#most = most;
     this.#front = front;
+    this.#reserves = reserves;
   }
 
   /** Everything that has passed is still here. */
@@ -61,11 +66,20 @@ export class Upload implements BodySink, RequestBody {
 
   end(trailers: string): void {
     this.ended = true;
-    this.#trailers = trailers;
-    this.#channel?.requestEnd(trailers);
+    const reserves = this.#reserves;
+    this.#trailers = trailers === '' || reserves === null ? trailers : without(trailers, reserves);
+    this.#channel?.requestEnd(this.#trailers);
   }
 
   flush(): boolean {
     return this.#channel === null ? false : this.#channel.requestFlush();
   }
+}
+
+/** @param lines complete field lines */
+function without(lines: string, reserves: (name: string) => boolean): string {
+  return lines
+    .split(/(?<=\r\n)/)
+    .filter((line) => !reserves(line.slice(0, line.indexOf(':'))))
+    .join('');
 }

@@ -1,26 +1,48 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+
 /** Who programs run as. */
 export interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /**
  * The numbers of a user and a group, as spawn(2) wants them, from the text of /etc/passwd and /etc/group (passwd(5),
- * group(5)). Names that only LDAP or the like know have to be given as numbers.
+ * group(5)). A number that has no entry is a user all the same, and its group has the same number.
  *
- * @returns or why there are none
+ * @param user '' for whoever sluice runs as
+ * @param group '' for the user's own
+ * @returns `null` when neither is given, or a text that says why there are none
  */
-export function accountOf(user: string, group: string, passwd: string, groups: string): Account | string {
+export function accountOf(user: string, group: string, passwd: string, groups: string): Account | null | string {
+  if (user === '' && group === '') return null;
   const own = user === '' ? undefined : find(passwd, user);
   if (user !== '' && own === undefined && !isNumber(user)) return `no user ${user} in /etc/passwd`;
-  const uid = user === '' ? undefined : Number(own?.[2] ?? user);
-  if (group === '') {
-    if (own === undefined && uid !== undefined) return `user ${user} is not in /etc/passwd: say which group as well`;
-    return uid === undefined ? {} : { uid, gid: Number(own?.[3]) };
-  }
+  const uid = user === '' ? (process.getuid?.() ?? 0) : Number(own?.[2] ?? user);
+  if (group === '') return { uid, gid: Number(own?.[3] ?? user) };
   const gid = find(groups, group)?.[2] ?? (isNumber(group) ? group : undefined);
-  if (gid === undefined) return `no group ${group} in /etc/group`;
-  return uid === undefined ? { gid: Number(gid) } : { uid, gid: Number(gid) };
+  return gid === undefined ? `no group ${group} in /etc/group` : { uid, gid: Number(gid) };
+}
+
+/** The same for whoever may wait: id(1) is asked for users that others than /etc/passwd know, LDAP for one. */
+export async function accountAskedFor(user: string, group: string): Promise<Account | null | string> {
+  const [passwd = '', groups = ''] = await Promise.all(
+    ['/etc/passwd', '/etc/group'].map((path) => readFile(path, 'utf8').catch(() => '')),
+  );
+  if (user === '' || find(passwd, user) !== undefined) return accountOf(user, group, passwd, groups);
+  const uid = isNumber(user) ? user : await id('-u', user);
+  if (uid === '') return `no user ${user}: neither /etc/passwd nor \`id ${user}\` knows it`;
+  return accountOf(uid, group === '' ? await id('-g', user) : group, passwd, groups);
+}
+
+function id(what: '-u' | '-g', user: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile('id', [what, '--', user], (error, output) => {
+      const found = output.trim();
+      resolve(error === null && isNumber(found) ? found : '');
+    });
+  });
 }
 
 const isNumber = (text: string): boolean => /^\d{1,10}$/.test(text);

@@ -17,7 +17,8 @@ export interface Start {
   /** What a shell is to do before it becomes the program, see `wrapper`; '' when there is nothing. */
   readonly script: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly account: Account;
+  /** `null`: as sluice. */
+  readonly account: Account | null;
   /** Milliseconds, as in `ProcessOptions`. */
   readonly finish: number;
   readonly kill: number;

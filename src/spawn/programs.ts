@@ -27,7 +27,7 @@ const PATH = '/usr/local/bin:/usr/bin:/bin';
 /** What is the same for all programs with these options. */
 interface Prepared {
   /** Or why there is none. */
-  readonly account: Account | string;
+  readonly account: Account | null | string;
   readonly env: Readonly<Record<string, string>>;
   readonly script: string;
 }
@@ -59,7 +59,7 @@ export class Programs {
   launch(options: ProcessOptions, command: Command, owner: ProgramOwner): Program | Unstartable {
     const { account, env: base, script } = this.#prepare(options);
     if (typeof account === 'string') return { code: 'program-not-started', detail: account };
-    const file = fileOf(command, account.uid !== undefined);
+    const file = fileOf(command, account !== null);
     if (typeof file !== 'string') return file;
     const { env, odd } = environmentOf(base, command);
     const start = {
@@ -126,8 +126,9 @@ export class Programs {
     let made = this.#prepared.get(options);
     if (made === undefined) {
       const { user, group, pass } = options;
+      // Nothing else is asked: who knows the user may be far away, and the thread serves requests.
       const account =
-        user === '' && group === '' ? {} : accountOf(user, group, read('/etc/passwd'), read('/etc/group'));
+        user === '' && group === '' ? null : accountOf(user, group, read('/etc/passwd'), read('/etc/group'));
       const own = pass.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]));
       const env = { PATH: process.env['PATH'] ?? PATH, ...Object.fromEntries(own) };
       made = { account, env, script: wrapper(options) };

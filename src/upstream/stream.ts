@@ -9,6 +9,14 @@ import type { Link, LinkState, LinkUser } from './link.ts';
 import type { SharedChannel } from './shared-channel.ts';
 import { StreamWire } from './stream-wire.ts';
 
+/** What the codec has told, which is passed on after the read. */
+interface Failure {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  /** Another connection to the same origin will do. */
+  readonly onlyHere: boolean;
+}
+
 /**
  * One exchange on a connection that several share. It has timers of its own, by the same rules as a channel's; it can be
  * slowed, given up and fail without the others. It is the codec's sink, and passes on what it hears: so the connection
@@ -36,7 +44,7 @@ export class Stream implements Link, AnswerSink {
   #complete = false;
   /** The user takes no more of the answer for now. */
   #paused = false;
-  #failure: { readonly code: ErrorCode; readonly detail: string | undefined } | null = null;
+  #failure: Failure | null = null;
   #heard = false;
   #dismissed = false;
   /** Reads of the connection before the request went out, and before the timer was set. */
@@ -198,11 +206,11 @@ export class Stream implements Link, AnswerSink {
   }
 
   /** Told to the user after the read: what it does then may open another exchange, and the codec is in the middle of one. */
-  fail(code: ErrorCode, detail?: string): void {
+  fail(code: ErrorCode, detail?: string, onlyHere = false): void {
     this.#touch();
     // The whole answer is here, and now the peer wants no more of the request either.
     if (this.#complete) this.#requestEnded = true;
-    else this.#failure = { code, detail };
+    else this.#failure = { code, detail, onlyHere };
   }
 
   /** The connection asks its streams; the codec need not. */
@@ -325,7 +333,7 @@ export class Stream implements Link, AnswerSink {
     this.#user = null;
     const { session, busy } = this.#channel;
     // The connection comes to its end in peace, or more have come than the peer takes, before it said how many.
-    const noRoom = !session.reusable || busy > session.slots;
+    const noRoom = !session.reusable || busy > session.slots || this.#failure?.onlyHere === true;
     this.#dismissed = this.#failure !== null && noRoom && this.#channel.state === 'open';
     // First the place, so that the user can have it when it tries again.
     this.#leave(this.#channel.pool.clock.now());

@@ -7,7 +7,17 @@ import { test, type TestContext } from 'node:test';
 import type { ConfigInput } from '../../src/config/index.ts';
 import { ending, readRecords, type ReadRequest, record, requestFrom, stdout, TYPES } from '../support/fastcgi.ts';
 import { type Line, start } from '../support/line.ts';
-import { eventually, get, ok, origin, type Peer, post, server, type ScriptedOrigin } from '../support/scripted.ts';
+import {
+  eventually,
+  get,
+  ok,
+  origin,
+  type Peer,
+  post,
+  server,
+  type ScriptedOrigin,
+  sleep,
+} from '../support/scripted.ts';
 
 interface Guard extends ScriptedOrigin {
   readonly url: string;
@@ -43,7 +53,7 @@ type Authorize = NonNullable<NonNullable<ConfigInput['routes']>[number]['authori
 
 async function line(
   t: TestContext,
-  app: string,
+  app: string | string[],
   guards: string | string[],
   {
     authorize = 'guard',
@@ -211,6 +221,8 @@ test('who cannot be asked lets nobody in', async (t) => {
     else if (mode === 'overloaded') return ending(0, 2);
     // It dies of something after its yes.
     else if (mode === 'status') return Buffer.concat([stdout('Status: 200 OK\n\n'), record(TYPES.stdout), ending(1)]);
+    // Its answer is whole, but nobody says that it has ended well.
+    else if (mode === 'cut') return Buffer.concat([stdout('Status: 204 No\n\n'), record(TYPES.stdout)]);
     return undefined;
   });
   const app = await server(t, () => ok('app'));
@@ -221,6 +233,7 @@ test('who cannot be asked lets nobody in', async (t) => {
     ['reset', 502, 'origin-closed'],
     ['half', 502, 'answer-incomplete'],
     ['status', 502, 'answer-incomplete'],
+    ['cut', 502, 'answer-incomplete'],
     ['garbage', 502, 'bad-answer'],
     ['overloaded', 503, 'origin-overloaded'],
     ['silence', 504, 'answer-timeout'],
@@ -234,7 +247,7 @@ test('who cannot be asked lets nobody in', async (t) => {
   peer.send(get('/refused'));
   assert.equal((await peer.answer()).status, 502);
   assert.equal(app.requests.length, 0);
-  const lines = await logged(7);
+  const lines = await logged(cases.length + 1);
   assert.deepEqual(
     lines.map(({ error }) => error),
     [...cases.map(([, , code]) => code), 'connect-refused'],
@@ -334,19 +347,105 @@ test(
     const folder = mkdtempSync(join(tmpdir(), 'sluice-'));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, 'guard');
-    writeFileSync(file, '#!/bin/sh\nprintf "Content-Type: text/plain\n\n"\n[ "$REQUEST_URI" = /good ]\n', {
-      mode: 0o755,
-    });
+    // Each says yes in another way, then ends badly unless it is asked for /good.
+    const script = `#!/bin/sh
+case "$QUERY_STRING" in
+  length) printf "Content-Length: 2\\n\\nhi";;
+  none) printf "Status: 204 No Content\\n\\n";;
+  chunked) printf "HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n";;
+  no) printf "Status: 403 No\\nContent-Length: 2\\n\\nno";;
+  *) printf "Content-Type: text/plain\\n\\n";;
+esac
+case "$REQUEST_URI" in /good*) exit 0;; /killed*) kill -9 $$;; esac
+exit 1
+`;
+    writeFileSync(file, script, { mode: 0o755 });
     const app = await server(t, () => ok('app'));
-    const { connect } = await line(t, app.url, `cgi:${file}`);
+    const { connect, settled } = await line(t, app.url, `cgi:${file}`);
+    for (const [method, query] of ['close', 'length', 'none', 'chunked'].flatMap((one) => [
+      ['GET', one],
+      ['HEAD', one],
+    ])) {
+      const seen = app.requests.length;
+      for (const [path, status] of [
+        ['/bad', 502],
+        ['/killed', 502],
+        ['/good', 200],
+      ] as const) {
+        const peer = await connect();
+        peer.send(`${method} ${path}?${query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        assert.match(await peer.end(), new RegExp(`^HTTP/1.1 ${status} `), `${method} ${path}?${query}`);
+      }
+      assert.equal(app.requests.length, seen + 1);
+    }
     const peer = await connect();
-    peer.send(get('/good'));
-    assert.equal((await peer.answer()).body, 'app');
-    peer.send(get('/bad'));
-    assert.equal((await peer.answer()).status, 502);
-    assert.deepEqual(app.requests.length, 1);
+    peer.send(get('/bad?no'));
+    const answer = await peer.answer();
+    assert.deepEqual([answer.status, answer.body], [403, 'no'], 'a no is one however its script ends');
+    await settled();
   },
 );
+
+test('a yes over HTTP, SCGI or uwsgi: what breaks off is none, and where only the connection ends it, it has to end well', async (t) => {
+  let yes = '';
+  let reset = false;
+  const auth = await origin(t, async (peer) => {
+    await peer.bytes(40);
+    peer.send(yes);
+    if (!reset) return peer.fin();
+    // A moment for the answer; where the reset overtakes it, it is none either.
+    await sleep(50);
+    peer.reset();
+  });
+  const app = await server(t, () => ok('app'));
+  const cases: [string, string, boolean, number][] = [
+    ['http', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi', false, 502],
+    ['http', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n', false, 502],
+    ['http', 'HTTP/1.1 200 OK\r\nRemote-User: anna\r\n', false, 502],
+    // Python's http.server answers so, and many a small one.
+    ['http', 'HTTP/1.0 200 OK\r\n\r\n', false, 200],
+    ['http', 'HTTP/1.1 200 OK\r\n\r\nhi', false, 200],
+    ['http', 'HTTP/1.0 200 OK\r\n\r\nhi', true, 502],
+    ['scgi', 'Status: 200 OK\r\n\r\nhi', false, 200],
+    ['scgi', 'Status: 200 OK\r\n\r\nhi', true, 502],
+    ['scgi', 'Status: 200 OK\r\nContent-Length: 5\r\n\r\nhi', false, 502],
+    ['uwsgi', 'HTTP/1.1 200 OK\r\n\r\nhi', false, 200],
+    ['uwsgi', 'HTTP/1.1 200 OK\r\n\r\nhi', true, 502],
+  ];
+  for (const scheme of ['http', 'scgi', 'uwsgi']) {
+    const { connect } = await line(t, app.url, `${scheme}://127.0.0.1:${auth.port}`, { own: { eject: { on: [] } } });
+    const peer = await connect();
+    for (const [of, text, cut, status] of cases) {
+      if (of !== scheme) continue;
+      yes = text;
+      reset = cut;
+      peer.send(post('x'));
+      assert.equal((await peer.answer()).status, status, JSON.stringify([of, text, cut]));
+    }
+  }
+});
+
+test('trailers that look like what an authorizer says stay behind, when a body is sent again, too', async (t) => {
+  const auth = await server(t, () => ok('', 'Remote-User: anna\r\n'));
+  const trailers: string[][] = [];
+  const hears = async (peer: Peer): Promise<void> => {
+    await peer.requestHead();
+    trailers.push((await peer.chunked()).trailers);
+    if (trailers.length === 1) peer.reset();
+    else peer.send(ok('app'));
+  };
+  const apps = [await origin(t, hears), await origin(t, hears)].map(({ port }) => `http://127.0.0.1:${port}`);
+  const { connect } = await line(t, apps, auth.url, { authorize: { by: 'guard', fields: ['Remote-User'] } });
+  const peer = await connect();
+  const forged =
+    'Remote-User: root\r\nX-Sum: 1\r\nREMOTE-USER: root\r\nVariable-ROLE: root\r\nvariable-x: y\r\nX-End: 2\r\n';
+  peer.send(
+    `PUT / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${forged}\r\n`,
+  );
+  assert.equal((await peer.answer()).body, 'app');
+  const kept = ['X-Sum: 1', 'X-End: 2'];
+  assert.deepEqual(trailers, [kept, kept]);
+});
 
 test('the authorizer is asked about the host that the request is for: that of an absolute target', async (t) => {
   const hosts: (string | undefined)[] = [];

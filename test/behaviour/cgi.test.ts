@@ -511,6 +511,24 @@ describe('programs are origins as others are', linux, () => {
     });
   }
 
+  test('a thread that dies takes its programs along', async (t) => {
+    const { add, folder, read } = scripts(t);
+    const file = add('x', `echo $$ > ${folder}/pid`, 'sleep 60 & wait');
+    const { base, sluice } = await running(t, {
+      listen: '127.0.0.1:0',
+      threads: 2,
+      upstreams: { app: { origins: `cgi:${file}` } },
+    });
+    const asked = fetchOnce(base).catch(() => null);
+    await eventually(() => read('pid').endsWith('\n'), 'it has begun');
+    const pid = Number(read('pid'));
+    t.after(() => runs(pid) && process.kill(-pid, 'SIGKILL'));
+    await Promise.all([sluice.fleet?.kill(0), sluice.fleet?.kill(1)]);
+    await asked;
+    // What is left of it is a zombie: Node waits only for what the same thread has started, and that is gone.
+    await eventually(() => !runs(pid), 'it is ended');
+  });
+
   test('a thread of several ends in time, whatever its programs ignore', async (t) => {
     const { add, folder, read } = scripts(t);
     const file = add('x', "trap '' TERM PIPE", `echo $$ > ${folder}/pid`, 'while :; do sleep 0.1; done');

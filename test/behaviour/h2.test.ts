@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { data, frame, h2Origin, headers, type ReadFrame, settings, word } from '../support/h2.ts';
 import { start } from '../support/line.ts';
-import { eventually, get, origin as rawOrigin, post, sleep } from '../support/scripted.ts';
+import { eventually, get, origin as rawOrigin, type Peer, post, sleep } from '../support/scripted.ts';
 
 const OK = { ':status': '200', 'content-type': 'text/plain' };
 const REFUSED = 7;
@@ -101,6 +101,77 @@ test('an origin that takes one stream at a time gets no second one on a connecti
   }
   assert.equal(open, 1);
   assert.equal(line.first.state, 'up');
+  await line.settled();
+});
+
+test('an origin that says late how few it takes, and refuses the rest: each is asked again there, and it stays well', async (t) => {
+  const served: string[] = [];
+  const begin = (nth: number): Record<string, number> | null => (nth === 0 ? null : { streams: 2 });
+  const origin = await h2Origin(t, begin, (one, { log, send }, nth) => {
+    const { size } = log.requests;
+    const answer = (stream: number): void => {
+      served.push(log.requests.get(stream)?.fields.find(([name]) => name === ':path')?.[1] ?? '');
+      send(headers(stream, OK), data(stream, 'x', true));
+    };
+    if (!ended(one)) return;
+    if (nth > 0 || size > 10) return answer(one.stream);
+    // All ten are on their way before it speaks. It has taken two, and is through with one when it refuses the others.
+    if (size < 10) return;
+    send(settings({ streams: 2 }));
+    answer(1);
+    for (let stream = 5; stream < 20; stream += 2) send(rst(stream, REFUSED));
+    answer(3);
+  });
+  const line = await start(t, origin.h2);
+  const paths = Array.from({ length: 10 }, (_, i) => `/${i}`);
+  const statuses = await Promise.all(
+    paths.map(async (path) => {
+      const peer = await line.connect();
+      peer.send(get(path));
+      return (await peer.answer()).status;
+    }),
+  );
+  assert.deepEqual(new Set(statuses), new Set([200]));
+  assert.deepEqual(served.toSorted(), paths, 'each was answered once');
+  assert.ok((origin.conversations[0]?.log.requests.size ?? 0) >= 10);
+  assert.equal(line.first.state, 'up');
+  const logged = await line.logged(10);
+  assert.ok(logged.every(({ error }) => error === undefined));
+  await line.settled();
+});
+
+test('a fault of one stream breaks the connection: the others are asked again where that is safe', async (t) => {
+  const broken = await h2Origin(t, {}, (one, { log, send }) => {
+    if (!ended(one) || log.requests.size < 4) return;
+    const at = (path: string): number =>
+      [...log.requests].find(([, { fields }]) => fields.some(([, value]) => value === path))?.[0] ?? 0;
+    send(headers(at('/begun'), OK), data(at('/begun'), 'be'));
+    // A block that no table can read.
+    send(frame('HEADERS', 5, at('/fault'), Buffer.from('ff80808080808080', 'hex')));
+  });
+  const well = await h2Origin(t, {}, (one, { send }) => {
+    if (ended(one)) send(headers(one.stream, OK), data(one.stream, 'well', true));
+  });
+  const line = await start(t, [broken.h2, well.h2], { eject: { on: [] } });
+  const ask = async (request: string): Promise<Peer> => {
+    const peer = await line.connect();
+    peer.send(request);
+    return peer;
+  };
+  const peers = await Promise.all([get('/fault'), get('/safe'), post('', '/unsafe'), get('/begun')].map(ask));
+  const [fault, safe, unsafe, begun] = peers as [Peer, Peer, Peer, Peer];
+  assert.equal((await fault.answer()).status, 502);
+  assert.equal((await safe.answer()).body, 'well');
+  assert.equal((await unsafe.answer()).status, 502);
+  await begun.end();
+  const lines = await line.logged(4);
+  assert.deepEqual(Object.fromEntries(lines.map(({ target, error, attempts }) => [target, [error, attempts]])), {
+    '/fault': ['bad-answer', 1],
+    '/safe': [undefined, 2],
+    '/unsafe': ['origin-closed', 1],
+    '/begun': ['answer-incomplete', 1],
+  });
+  assert.equal(broken.connections.length, 1);
   await line.settled();
 });
 

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
 import type { ConfigInput } from '../../src/config/index.ts';
+import { type HookRequest, makeHooks } from '../../src/proxy/hooks.ts';
 import { type Line, start } from '../support/line.ts';
 import { eventually, get, ok, origin, type Peer, post, server } from '../support/scripted.ts';
 
@@ -199,7 +200,6 @@ test('hooks hear of each target, and may refuse it', async (t) => {
     variables['PATH_INFO'] === '/open' ? 'Location: /secret\n\n' : 'A: b\n\nsecret',
   );
   const seen: string[] = [];
-  const { makeHooks } = await import('../../src/proxy/hooks.ts');
   const hooks = makeHooks({
     async onRequest({ path }) {
       seen.push(path);
@@ -250,4 +250,80 @@ test('it stays with the host that the request was for: that of an absolute targe
   const peer = await connect();
   peer.send('GET http://a.example/old HTTP/1.1\r\nHost: b.example\r\n\r\n');
   assert.equal((await peer.answer()).body, 'here');
+});
+
+describe('the site is the one that the client has asked', () => {
+  const SITES: Routes = [
+    { match: { path: '/old' }, to: 'app' },
+    { match: { host: 'a.example' }, to: 'here' },
+    { match: { host: 'b.example' }, to: 'there' },
+    { to: 'other' },
+  ];
+
+  /** Three sites, each of which says who it is and what Host it has seen. */
+  async function sites(t: TestContext): Promise<NonNullable<ConfigInput['upstreams']>> {
+    const made = ['here', 'there', 'other'].map(
+      async (name) =>
+        [name, { origins: (await server(t, (asked) => ok(`${name} ${asked.field('host')}`))).url }] as const,
+    );
+    return Object.fromEntries(await Promise.all(made));
+  }
+
+  const REQUESTS: [string, string][] = [
+    ['GET /old HTTP/1.1\r\nHost: A.example\r\n\r\n', 'here a.example'],
+    ['GET http://a.example/old HTTP/1.1\r\nHost: b.example\r\n\r\n', 'here a.example'],
+    ['GET /old HTTP/1.0\r\n\r\n', 'other'],
+  ];
+
+  for (const [name, change] of Object.entries<(request: HookRequest) => void>({
+    sets: ({ headers }) => headers.set('Host', 'b.example'),
+    'leaves out': ({ headers }) => headers.delete('Host'),
+  })) {
+    test(`whatever Host a hook ${name}`, async (t) => {
+      const app = await application(t, () => 'Location: /new\n\n');
+      const seen: string[] = [];
+      const hooks = makeHooks({
+        onRequest(request) {
+          seen.push(request.host);
+          if (request.path === '/old') change(request);
+        },
+      });
+      const upstream = { cgi: { localRedirect: true } };
+      const { connect } = await start(t, app.url, upstream, { routes: SITES }, { hooks }, await sites(t));
+      for (const [request, answer] of REQUESTS) {
+        const peer = await connect();
+        peer.send(request);
+        assert.match((await peer.answer()).body, new RegExp(`^${answer}`));
+      }
+      assert.deepEqual(seen, ['a.example', 'a.example', 'a.example', 'a.example', '', '']);
+      if (name === 'sets') assert.equal(app.asked[0]?.variables['HTTP_HOST'], 'b.example', 'the application sees it');
+    });
+  }
+
+  test('whatever Host another origin was sent before', async (t) => {
+    const broken = await origin(t, async (peer) => {
+      await peer.request();
+      peer.reset();
+    });
+    const app = await application(t, () => 'Location: /new\n\n');
+    const { connect, logged } = await start(
+      t,
+      [`http://127.0.0.1:${broken.port}`, app.url],
+      { cgi: { localRedirect: true }, host: 'b.example', balance: 'first', eject: { on: [] } },
+      { routes: SITES },
+      {},
+      await sites(t),
+    );
+    for (const [request, answer] of REQUESTS) {
+      const peer = await connect();
+      peer.send(request);
+      assert.match((await peer.answer()).body, new RegExp(`^${answer}`));
+    }
+    assert.equal(broken.connections.length, 3);
+    const lines = await logged(3);
+    assert.deepEqual(
+      lines.map(({ host }) => host),
+      ['a.example', 'a.example', undefined],
+    );
+  });
 });

@@ -295,7 +295,7 @@ broken(
 broken(
   'there is no such user',
   (t) => ({ ...app(t), user: 'no-such-user' }),
-  /cannot be started: (?:there is no user "no-such-user"|`user` and `group`: only root)/,
+  /cannot be started: (?:no user no-such-user|`user` and `group`: only root)/,
 );
 broken(
   'it ends at once with code 0',

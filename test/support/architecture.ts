@@ -119,6 +119,8 @@ const PARTS = [
   'index.ts',
   'sluice.ts',
   'data-plane.ts',
+  'plane-upstreams.ts',
+  'planes.ts',
   'shared-state.ts',
   'discovery.ts',
   'checks.ts',

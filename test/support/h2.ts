@@ -186,7 +186,7 @@ export class Client {
   readonly heard: Heard[] = [];
 
   constructor(options: Partial<typeof OPTIONS> = {}, limits = LIMITS, first = 1) {
-    this.session = new Http2Session({ ...OPTIONS, ...options }, this.sent, limits, first);
+    this.session = new Http2Session({ ...OPTIONS, ...options }, this.sent, limits, {}, first);
   }
 
   /** Opens an exchange: `POST /x HTTP/1.1` and lines. */
@@ -242,10 +242,11 @@ export interface H2Origin extends ScriptedOrigin {
 /**
  * An origin on raw sockets that begins with these SETTINGS, and whose script hears each frame that comes, when it is
  * complete.
+ * @param begins the SETTINGS of each connection; `null`: the script sends them
  */
 export async function h2Origin(
   t: TestContext,
-  begins: Readonly<Record<string, number>>,
+  begins: Readonly<Record<string, number>> | ((nth: number) => Readonly<Record<string, number>> | null),
   script: (one: ReadFrame, conversation: Conversation, nth: number) => void,
 ): Promise<H2Origin> {
   const conversations: Conversation[] = [];
@@ -256,7 +257,8 @@ export async function h2Origin(
       send: (...frames) => peer.send(Buffer.concat(frames)),
     };
     conversations.push(conversation);
-    peer.send(settings(begins));
+    const first = typeof begins === 'function' ? begins(nth) : begins;
+    if (first !== null) peer.send(settings(first));
     conversation.log.read(Buffer.from(await peer.bytes(24), 'latin1'));
     for (;;) {
       const head = await peer.bytes(9);
@@ -264,7 +266,7 @@ export async function h2Origin(
       const { frames } = conversation.log.read(Buffer.from(head + (await peer.bytes(length)), 'latin1'));
       const last = frames[frames.length - 1];
       // As every server does.
-      if (last.type === 'SETTINGS' && (last.flags & 1) === 0) peer.send(frame('SETTINGS', 1, 0));
+      if (first !== null && last.type === 'SETTINGS' && (last.flags & 1) === 0) peer.send(frame('SETTINGS', 1, 0));
       script(last, conversation, nth);
     }
   });

@@ -15,6 +15,7 @@ interface Logged {
   readonly time: string;
   readonly method?: string;
   readonly target?: string;
+  readonly host?: string;
   readonly status?: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

@@ -18,14 +18,16 @@ const MARK = 'SLUICE_TEST_MARK';
 
 /**
  * An application: it answers with its process id. `/sleep/MS` answers late, `/exit/CODE` ends it, `/mark` answers what is in
- * TEXT. Environment: DELAY milliseconds before it listens, STUBBORN ignores TERM, FORK leaves a child of its own behind.
+ * TEXT. Environment: DELAY milliseconds before it listens, STUBBORN ignores TERM, FORK leaves a child of its own behind, DAEMON is a
+ * script for a shell in a session of its own.
  */
 const APP = `
 const { spawn } = require('node:child_process');
 const { createServer } = require('node:http');
-const { PORT, SOCKET, LISTEN_FDS, LISTEN_PID, DELAY, STUBBORN, FORK, TEXT } = process.env;
+const { PORT, SOCKET, LISTEN_FDS, LISTEN_PID, DELAY, STUBBORN, FORK, DAEMON, TEXT } = process.env;
 if (STUBBORN) process.on('SIGTERM', () => console.log('no'));
 if (FORK) spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'], { stdio: 'inherit' });
+if (DAEMON) spawn('/bin/sh', ['-c', DAEMON], { detached: true, stdio: 'ignore' }).unref();
 const server = createServer((request, response) => {
   const [, what, value] = request.url.split('/');
   if (what === 'exit') return process.exit(Number(value));

@@ -54,10 +54,15 @@ test('what is run: one program, or the file that the path names', () => {
 });
 
 /** A GET that is answered so, and what is heard of it. */
-function answered(pieces: readonly string[], exit: Exit | null, complaints = ''): Heard {
+function answered(
+  pieces: readonly string[],
+  exit: Exit | null,
+  complaints = '',
+  { method = 'GET', authorizes = false } = {},
+): Heard {
   const heard = new Heard();
   const session = new ProgramSession(new Sent(), LIMITS);
-  session.open(requestOf('GET / HTTP/1.1', 'Host: a'), PROGRAM, heard, asker());
+  session.open(requestOf(`${method} / HTTP/1.1`, 'Host: a'), PROGRAM, heard, { ...asker(), authorizes });
   for (const piece of pieces) feed(session, Buffer.from(piece, 'latin1'));
   session.complained(Buffer.from(complaints));
   session.silent();
@@ -90,6 +95,56 @@ test('the end of the output, and how the program came to its own', () => {
       const heard = answered(pieces, exit);
       assert.deepEqual([heard.events, heard.detail], [events, detail], JSON.stringify([text, exit]));
     }
+  }
+});
+
+test("an authorizer's yes is whole when the program has ended with 0, whatever it says of its length", () => {
+  const yes = {
+    'no length': 'Content-Type: a/b\n\nhi',
+    'a length': 'Content-Length: 2\n\nhi',
+    'a length of 0': 'Content-Length: 0\n\n',
+    'more than its length': 'Content-Length: 1\n\nhi',
+    chunks: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+    'no content': 'Status: 204 No Content\n\n',
+  };
+  const ways: [Exit | null, string, string][] = [
+    [ok, 'end', ''],
+    [{ code: 1, signal: null }, 'error answer-incomplete', 'exit status 1'],
+    [killed, 'error answer-incomplete', 'killed by SIGKILL'],
+    [null, 'error answer-incomplete', 'it closed its output'],
+  ];
+  for (const [name, text] of Object.entries(yes)) {
+    for (const method of ['GET', 'HEAD']) {
+      for (const [exit, last, detail] of ways) {
+        for (const pieces of [[text], text.split('')]) {
+          const { events, notes, ...heard } = answered(pieces, exit, '', { method, authorizes: true });
+          assert.deepEqual([events.slice(1), heard.detail, notes], [[last], detail, []], `${method} ${name} ${detail}`);
+        }
+      }
+    }
+  }
+});
+
+test("an authorizer's yes does not end before its program has", () => {
+  const heard = new Heard();
+  const session = new ProgramSession(new Sent(), LIMITS);
+  session.open(requestOf('GET / HTTP/1.1', 'Host: a'), PROGRAM, heard, { ...asker(), authorizes: true });
+  feed(session, Buffer.from('Status: 204 No Content\n\n'));
+  assert.deepEqual(heard.events, ['answer 204 No Content (none)']);
+  session.exited(ok);
+  session.eof();
+  assert.deepEqual(heard.events, ['answer 204 No Content (none)', 'end']);
+});
+
+test("an authorizer's no is out as it comes, and how its program ends is only noted", () => {
+  const failed = { code: 1, signal: null };
+  for (const [length, shown] of [
+    ['', '(close)'],
+    ['Content-Length: 2\n', '(length=2)'],
+  ]) {
+    const heard = answered([`Status: 403 No\n${length}\nno`], failed, '', { authorizes: true });
+    assert.deepEqual([heard.events, heard.content], [[`answer 403 No ${shown}`, 'end'], 'no']);
+    assert.deepEqual(heard.notes, ['exit status 1 after its answer']);
   }
 });
 
@@ -127,4 +182,15 @@ test('after an abort nobody hears what it complains about', () => {
   session.exited(killed);
   session.eof();
   assert.deepEqual([heard.events, heard.notes], [[], []]);
+});
+
+test('after an abort nobody hears the end of a yes', () => {
+  const heard = new Heard();
+  const session = new ProgramSession(new Sent(), LIMITS);
+  session.open(requestOf('GET / HTTP/1.1', 'Host: a'), PROGRAM, heard, { ...asker(), authorizes: true });
+  feed(session, Buffer.from('Content-Length: 0\n\n'));
+  session.abort();
+  session.exited(ok);
+  session.eof();
+  assert.deepEqual(heard.events, ['answer 200 OK (none)']);
 });

@@ -7,13 +7,15 @@ import { Complaints } from './complaints.ts';
 import { environment } from './environment.ts';
 import { bytesOf, scriptFileOf, scriptOf } from './script.ts';
 import { type Head, SingleSession } from './single.ts';
+import { HeldYes } from './yes.ts';
 
 /** The variables are no part of what is sent: the program has them from its first moment. */
 const NO_HEAD = { head: '' };
 
 /**
  * A program for one request (RFC 3875): variables in its environment, the body as its standard input, and an answer as its
- * standard output. Where the answer states no length it is complete when the output ends and the program was not killed.
+ * standard output. Where the answer states no length it is complete when the output ends and the program was not killed;
+ * an authorizer's yes is, whatever it states, when the program has ended with 0.
  */
 export class ProgramSession extends SingleSession implements Running {
   command: Command = { program: '', below: '', env: [] };
@@ -22,8 +24,8 @@ export class ProgramSession extends SingleSession implements Running {
   #hearer: AnswerSink | null = null;
   #complaints: Complaints | null = null;
   #exit: Exit | null = null;
-  /** Who lets requests pass has to have ended well. */
-  #authorizes = false;
+  /** Of an authorizer: who lets requests pass has to have ended well. */
+  #yes: HeldYes | null = null;
   /** The answer has not failed, so far. */
   #good = true;
 
@@ -49,10 +51,11 @@ export class ProgramSession extends SingleSession implements Running {
 
   override open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode {
     this.#asked = true;
-    const opened = super.open(request, target, into, from);
+    const yes = from.authorizes === true ? new HeldYes(into) : null;
+    const opened = super.open(request, target, yes ?? into, from);
     if (typeof opened === 'string') return opened;
     this.#hearer = into;
-    this.#authorizes = from.authorizes === true;
+    this.#yes = yes;
     this.#complaints = new Complaints((line) => this.#hearer?.note?.(line));
     if (request.framing === 'none') this.#out.end?.();
     return opened;
@@ -64,6 +67,7 @@ export class ProgramSession extends SingleSession implements Running {
 
   override abort(): void {
     this.#hearer = null;
+    this.#yes?.forget();
     super.abort();
   }
 
@@ -77,8 +81,9 @@ export class ProgramSession extends SingleSession implements Running {
 
   exited(exit: Exit): void {
     this.#exit = exit;
-    // Not before the head: that is an error, which says it.
-    if (!this.headless && this.#good && (exit.code ?? 0) > 0) this.#hearer?.note?.(`${manner(exit)} after its answer`);
+    // Not before the head, nor after a yes: that is an error, which says it.
+    if (this.headless || !this.#good || this.#yes?.said === true) return;
+    if ((exit.code ?? 0) > 0) this.#hearer?.note?.(`${manner(exit)} after its answer`);
   }
 
   override eof(): void {
@@ -88,9 +93,9 @@ export class ProgramSession extends SingleSession implements Running {
     }
     // RFC 3875 has no word for an answer that is not complete, but who was killed had no chance to complete it.
     if (this.endless && this.#exit?.signal != null) return this.fail('answer-incomplete', manner(this.#exit));
-    if (this.endless && this.#authorizes && this.#exit?.code !== 0)
-      return this.fail('answer-incomplete', manner(this.#exit));
     super.eof();
+    if (this.#exit?.code === 0) this.#yes?.release();
+    else this.#yes?.revoke('answer-incomplete', manner(this.#exit));
   }
 
   protected override fail(code: ErrorCode, detail?: string): void {

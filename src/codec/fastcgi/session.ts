@@ -1,4 +1,4 @@
-import { Answer, type AnswerSink, type ByteSink } from '../../core/answer.ts';
+import { Answer, type AnswerSink, type ByteSink, lets } from '../../core/answer.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
 import { CgiHeadReader } from '../cgi/answer-head.ts';
@@ -43,8 +43,10 @@ export class FastCgiSession implements CodecSession {
   #into: AnswerSink | null = null;
   #complaints: Complaints | null = null;
   #headRequest = false;
-  /** Who lets requests pass has to have ended well. */
+  /** The application is asked as an authorizer. */
   #authorizes = false;
+  /** It lets the request pass: then it has to have ended well. */
+  #yes = false;
   /** Bytes of the body that are still to come; Infinity when its end is that of STDOUT. */
   #left = 0;
   #surplus = 0;
@@ -78,6 +80,7 @@ export class FastCgiSession implements CodecSession {
     this.#head.reset(target.cgi.localRedirect);
     this.#headRequest = request.method === 'HEAD';
     this.#authorizes = from.authorizes === true;
+    this.#yes = false;
     this.#complaints = null;
     this.#surplus = 0;
     this.#stdoutEnded = false;
@@ -144,7 +147,8 @@ export class FastCgiSession implements CodecSession {
     if (this.#into === null) return;
     if (this.#state === 'head') {
       this.#fail('origin-closed', this.#head.begun ? 'within the head' : undefined);
-    } else if (this.#left === 0 || (this.#left === Infinity && this.#stdoutEnded)) this.#complete();
+    } else if (this.#yes) this.#fail('answer-incomplete', 'closed before END_REQUEST');
+    else if (this.#left === 0 || (this.#left === Infinity && this.#stdoutEnded)) this.#complete();
     else this.#fail('answer-incomplete', 'closed before END_REQUEST');
   }
 
@@ -206,6 +210,7 @@ export class FastCgiSession implements CodecSession {
       const { framing, length } = scratch;
       this.#left = framing === 'none' ? 0 : framing === 'length' ? length : Infinity;
       this.#state = 'body';
+      this.#yes = this.#authorizes && lets(scratch.status);
       into.head(scratch);
     }
     const take = Math.min(this.#left, end - at);
@@ -221,7 +226,7 @@ export class FastCgiSession implements CodecSession {
     this.#surplus += bytes;
     if (this.#surplus <= MOST_SURPLUS) return;
     this.reusable = false;
-    if (this.#authorizes) this.#fail('bad-answer', 'more than its head has said');
+    if (this.#yes) this.#fail('bad-answer', 'more than its head has said');
     else this.#complete();
   }
 
@@ -235,7 +240,7 @@ export class FastCgiSession implements CodecSession {
       this.#fail('bad-answer', exit === 0 ? what : `${what}, exit status ${exit}`);
     } else if (this.#left !== 0 && this.#left !== Infinity) {
       this.#fail('answer-incomplete', `${this.#left} bytes less than Content-Length`);
-    } else if (this.#authorizes && exit !== 0) this.#fail('answer-incomplete', `exit status ${exit}`);
+    } else if (this.#yes && exit !== 0) this.#fail('answer-incomplete', `exit status ${exit}`);
     else this.#complete();
   }
 

@@ -11,8 +11,11 @@ export interface FrameSink {
   /** Some of a DATA frame's data, without padding. */
   piece(bytes: Buffer, start: number, end: number): void;
   pieceEnd(): void;
-  /** The bytes are no frames, or not those that may come. Nothing follows. */
-  wrong(code: number, detail: string): void;
+  /**
+   * The bytes are no frames, or not those that may come. Nothing follows.
+   * @param stream whose frame it was; 0: nobody's
+   */
+  wrong(code: number, detail: string, stream: number): void;
 }
 
 /** Splits what comes into frames (RFC 9113 §4.1), fed in any pieces. Data passes through, all else is gathered. */
@@ -24,6 +27,7 @@ export class FrameReader {
   #headerSize = 0;
   #first = true;
   #verdict: Verdict = 'skip';
+  #stream = 0;
   /** Bytes of the payload that are to come; of data: without the padding. */
   #left = 0;
   #padding = 0;
@@ -67,21 +71,19 @@ export class FrameReader {
     while (i < end && this.#headerSize < codes.HEADER) {
       header[this.#headerSize++] = buffer[i++];
       // As soon as it shows: who speaks something else may send less than a header and wait.
-      if (this.#headerSize === 3 && this.#length() > codes.DEFAULT_FRAME) {
-        this.#wrong(codes.FRAME_SIZE_ERROR, this.#stranger() ?? `a frame of ${this.#length()} bytes`);
-        return end;
-      }
-      if (this.#headerSize === 4 && this.#first && header[3] !== codes.SETTINGS) {
+      if (this.#first && this.#headerSize === 3 && this.#length() > codes.DEFAULT_FRAME) return this.#tooLong(end);
+      if (this.#first && this.#headerSize === 4 && header[3] !== codes.SETTINGS) {
         this.#wrong(codes.PROTOCOL_ERROR, `${codes.frameName(header[3])} before SETTINGS`);
         return end;
       }
     }
     if (this.#headerSize < codes.HEADER) return i;
     this.#first = false;
-    const stream = ((header[5] & 0x7f) << 24) | (header[6] << 16) | (header[7] << 8) | header[8];
+    this.#stream = ((header[5] & 0x7f) << 24) | (header[6] << 16) | (header[7] << 8) | header[8];
     this.#left = this.#length();
     this.#padding = 0;
-    this.#verdict = this.#sink.begins(header[3], header[4], stream, this.#left);
+    if (this.#left > codes.DEFAULT_FRAME) return this.#tooLong(end);
+    this.#verdict = this.#sink.begins(header[3], header[4], this.#stream, this.#left);
     if (this.#verdict === 'stop') {
       this.stopped = true;
       return end;
@@ -93,6 +95,11 @@ export class FrameReader {
 
   #length(): number {
     return (this.#header[0] << 16) | (this.#header[1] << 8) | this.#header[2];
+  }
+
+  #tooLong(end: number): number {
+    this.#wrong(codes.FRAME_SIZE_ERROR, this.#stranger() ?? `a frame of ${this.#length()} bytes`);
+    return end;
   }
 
   /** The usual mistakes, told by the first three bytes. */
@@ -143,6 +150,6 @@ export class FrameReader {
   #wrong(code: number, detail: string): void {
     this.stopped = true;
     this.#held = null;
-    this.#sink.wrong(code, detail);
+    this.#sink.wrong(code, detail, this.#stream);
   }
 }

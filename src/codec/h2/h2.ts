@@ -26,5 +26,5 @@ export const h2 = {
   alpn: 'h2',
   multiplexes: true,
   options,
-  create: (given: z.output<typeof options>, out, limits) => new Http2Session(given, out, limits),
+  create: (given: z.output<typeof options>, out, limits, learned) => new Http2Session(given, out, limits, learned),
 } as const satisfies CodecKind<typeof options>;

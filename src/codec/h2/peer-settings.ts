@@ -28,10 +28,10 @@ export class PeerSettings {
 
   /** Takes a SETTINGS frame's payload; false when it is wrong. */
   apply(bytes: Buffer, start: number, end: number): boolean {
-    this.known = true;
     for (let i = start; i < end; i += 6) {
       if (!this.#set(bytes.readUInt16BE(i), bytes.readUInt32BE(i + 2))) return false;
     }
+    this.known = true;
     return true;
   }
 

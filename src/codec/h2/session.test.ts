@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { Client, data, frame, headers, LIMITS, OPTIONS, settings, word } from '../../../test/support/h2.ts';
+import { Client, data, frame, FrameLog, headers, LIMITS, OPTIONS, settings, word } from '../../../test/support/h2.ts';
 import { requestOf } from '../../../test/support/request.ts';
 import { Heard, Sent, TARGET } from '../../../test/support/session.ts';
 import { Http2Session } from './session.ts';
@@ -101,20 +101,81 @@ describe('heads', () => {
 });
 
 describe('streams', () => {
-  test('before SETTINGS one request goes out, then as many as they allow, and the others are given back', () => {
+  const POST = { framing: 'length', length: 5 } as const;
+
+  test('before SETTINGS a hundred requests go out, of those with a body only the first, in order', () => {
     const client = new Client();
     assert.equal(client.session.slots, 100);
-    for (let i = 0; i < 5; i++) client.ask();
-    assert.equal(client.out.requests.size, 1);
-    client.hear(settings({ streams: 3 }));
-    assert.deepEqual([client.session.slots, client.out.requests.size], [3, 3]);
+    for (let i = 0; i < 3; i++) client.ask();
+    client.ask('POST / HTTP/1.1', POST);
+    client.ask();
+    assert.deepEqual([...client.out.requests.keys()], [1, 3, 5]);
+    client.hear(settings());
+    assert.deepEqual([...client.out.requests.keys()], [1, 3, 5, 7, 9]);
+    const upload = new Client();
+    upload.ask('POST / HTTP/1.1', POST);
+    upload.ask();
+    upload.ask('POST / HTTP/1.1', POST);
+    assert.deepEqual([...upload.out.requests.keys()], [1, 3]);
+    const many = new Client({ streams: 1000 });
+    for (let i = 0; i < 101; i++) many.ask();
+    assert.equal(many.out.requests.size, 100);
+  });
+
+  test('SETTINGS say how many: those that wait in vain are given back, and those that were sent answered or refused', () => {
+    const client = new Client();
+    for (let i = 0; i < 3; i++) client.ask();
+    for (let i = 0; i < 2; i++) client.ask('POST / HTTP/1.1', POST);
+    client.hear(settings({ streams: 2 }));
+    assert.deepEqual([client.session.slots, client.out.requests.size], [2, 3]);
+    const refused = 'error stream-refused: more than MAX_CONCURRENT_STREAMS 2';
+    assert.deepEqual([client.events(3), client.events(4)], [[refused], [refused]]);
+    client.hear(headers(1, { ':status': '204' }, true), frame('RST_STREAM', 0, 5, word(7)));
     assert.deepEqual(
-      [3, 4].map((id) => client.events(id)),
-      Array.from({ length: 2 }, () => ['error stream-refused: more than MAX_CONCURRENT_STREAMS 3']),
+      [0, 1, 2].map((id) => client.events(id).at(-1)),
+      ['end', undefined, 'error stream-refused: RST_STREAM REFUSED_STREAM'],
     );
     assert.equal(client.session.reusable, true);
     client.hear(settings({ streams: 1000 }));
     assert.equal(client.session.slots, 100);
+  });
+
+  test('who was one too many before SETTINGS is told that another connection will do; who was not, is not', () => {
+    const here = (id: number, some: Readonly<Record<string, number>>): boolean[] => {
+      const session = new Http2Session(OPTIONS, new Sent(), LIMITS);
+      const told: boolean[] = [];
+      for (let i = 0; i < 3; i++) {
+        const sink = Object.assign(new Heard(), {
+          fail: (_code: string, _detail?: string, onlyHere = false) => void told.push(onlyHere),
+        });
+        session.open(requestOf('GET / HTTP/1.1', 'Host: a'), TARGET, sink);
+      }
+      const bytes = Buffer.concat([settings(some), frame('RST_STREAM', 0, id, word(7))]);
+      session.receive(bytes, 0, bytes.length);
+      return told;
+    };
+    assert.deepEqual(here(5, { streams: 2 }), [true]);
+    assert.deepEqual(here(3, { streams: 2 }), [false]);
+    assert.deepEqual(here(5, {}), [false]);
+  });
+
+  test('what an origin has said once is what its next connection begins with', () => {
+    const learned = {};
+    const begin = (): { readonly session: Http2Session; sent(): number } => {
+      const out = new Sent();
+      const session = new Http2Session(OPTIONS, out, LIMITS, learned);
+      for (let i = 0; i < 5; i++) session.open(requestOf('GET / HTTP/1.1', 'Host: a'), TARGET, new Heard());
+      return { session, sent: () => new FrameLog().read(out.take()).requests.size };
+    };
+    const first = begin();
+    assert.equal(first.sent(), 5);
+    const bytes = settings({ streams: 2 });
+    first.session.receive(bytes, 0, bytes.length);
+    const second = begin();
+    assert.deepEqual([second.session.slots, second.sent()], [2, 2]);
+    const none = settings({ streams: 0 });
+    first.session.receive(none, 0, none.length);
+    assert.deepEqual([first.session.slots, begin().sent()], [0, 1], 'one at least, or nobody would ask again');
   });
 
   test('a limit that gets smaller holds for those that come', () => {
@@ -140,7 +201,7 @@ describe('streams', () => {
   test('one that waits and is aborted is never sent', () => {
     const client = new Client();
     client.ask();
-    client.ask('GET /second HTTP/1.1');
+    client.ask('POST /second HTTP/1.1', POST);
     client.ask('GET /third HTTP/1.1');
     client.session.abort(1);
     client.hear(settings());

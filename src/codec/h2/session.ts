@@ -1,7 +1,7 @@
 import type { AnswerSink, ByteSink } from '../../core/answer.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
-import type { CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
+import type { CodecLimits, CodecSession, Learned, RequestTarget } from '../codec.ts';
 import { Answers, type Refusal, refusal, resetRow } from './answers.ts';
 import * as codes from './codes.ts';
 import { FrameReader, type FrameSink, type Verdict } from './frame-reader.ts';
@@ -27,6 +27,9 @@ export interface Http2Options {
   readonly window: number;
 }
 
+/** Requests at a time before an origin has ever said how many: what RFC 9113 §6.5.2 wants it to allow at least. */
+const PRESUMED = 100;
+
 const NO_WEBSOCKET = 'ENABLE_CONNECT_PROTOCOL is not among its SETTINGS';
 
 /** HTTP/2 towards an origin (RFC 9113): many exchanges at a time, each a stream. */
@@ -35,6 +38,7 @@ export class Http2Session implements CodecSession, FrameSink {
   reusable = true;
   readonly #out: ByteSink;
   readonly #options: Http2Options;
+  readonly #learned: Learned;
   readonly #preface: string;
   readonly #peer = new PeerSettings();
   readonly #sender: Sender;
@@ -47,17 +51,23 @@ export class Http2Session implements CodecSession, FrameSink {
   readonly #inflow = new Inflow();
   #begun = false;
   #broken = false;
+  /** The reason that the peer has given for leaving, if it was not in peace. */
+  #parting: string | undefined;
   // The frame being read.
   #type = 0;
   #flags = 0;
   #id = 0;
   #current: Stream | null = null;
 
-  /** @param first the first stream's id: a test need not open 2^30 of them */
-  constructor(options: Http2Options, out: ByteSink, limits: CodecLimits, first = 1) {
+  /**
+   * @param learned what connections to this origin have told before
+   * @param first the first stream's id: a test need not open 2^30 of them
+   */
+  constructor(options: Http2Options, out: ByteSink, limits: CodecLimits, learned: Learned = {}, first = 1) {
     this.#out = out;
     this.#options = options;
-    this.#streams = new Streams(this.#peer, first);
+    this.#learned = learned;
+    this.#streams = new Streams(this.#peer, () => this.slots, first);
     this.#preface = preface(
       [
         [codes.ENABLE_PUSH, 0],
@@ -75,7 +85,8 @@ export class Http2Session implements CodecSession, FrameSink {
   }
 
   get slots(): number {
-    return Math.min(this.#options.streams, this.#peer.streams);
+    const { known, streams } = this.#peer;
+    return Math.min(this.#options.streams, known ? streams : Math.max(1, this.#learned.slots ?? PRESUMED));
   }
 
   // ---- requests
@@ -136,7 +147,7 @@ export class Http2Session implements CodecSession, FrameSink {
 
   eof(): void {
     if (this.#broken) return;
-    this.#break('origin-closed', this.#reader.within ? 'within a frame' : undefined);
+    this.#break('origin-closed', this.#parting ?? (this.#reader.within ? 'within a frame' : undefined));
   }
 
   // ---- frames
@@ -213,10 +224,10 @@ export class Http2Session implements CodecSession, FrameSink {
     else this.#grant(stream);
   }
 
-  wrong(code: number, detail: string): void {
+  wrong(code: number, detail: string, stream = this.#id): void {
     if (this.#broken) return;
     if (this.#begun) this.#out.text(goaway(code));
-    this.#break('bad-answer', detail);
+    this.#break('bad-answer', detail, stream);
   }
 
   // ---- inside: what begins a frame
@@ -300,7 +311,9 @@ export class Http2Session implements CodecSession, FrameSink {
     this.#sendWaiting();
     // Of a WebSocket whose end has come, the other direction is cut.
     if (stream.gotEnd) return;
-    stream.into.fail(resetRow(stream, code), `RST_STREAM ${codes.errorName(code)}`);
+    const detail = `RST_STREAM ${codes.errorName(code)}`;
+    // Sent before anybody could know that it was one too many: that says nothing about the origin.
+    stream.into.fail(resetRow(stream, code), detail, code === codes.REFUSED_STREAM && stream.rank > this.#peer.streams);
   }
 
   #windowUpdate(increment: number): void {
@@ -323,6 +336,7 @@ export class Http2Session implements CodecSession, FrameSink {
     const peer = this.#peer;
     const before = peer.window;
     if (!peer.apply(bytes, start, end)) return this.wrong(peer.code, peer.detail);
+    this.#learned.slots = this.slots;
     this.#begin();
     this.#sender.encoder.resize(peer.table);
     for (const stream of this.#streams.all) {
@@ -345,7 +359,7 @@ export class Http2Session implements CodecSession, FrameSink {
   #turnAway(row: ErrorCode, detail: string, which: (stream: Stream) => boolean): void {
     const some = this.#streams.all.filter((stream) => stream.unsent !== null && which(stream));
     for (const stream of some) this.#close(stream);
-    for (const stream of some) stream.into.fail(row, detail);
+    for (const stream of some) stream.into.fail(row, detail, row === 'stream-refused');
   }
 
   #ping(payload: string): void {
@@ -359,6 +373,7 @@ export class Http2Session implements CodecSession, FrameSink {
     const code = bytes.readUInt32BE(start + 4);
     const said = bytes.latin1Slice(start + 8, Math.min(end, start + 108)).replaceAll(/[^ -~]/g, '.');
     const detail = `GOAWAY ${codes.errorName(code)}${said === '' ? '' : `: ${said}`}`;
+    if (code !== codes.NO_ERROR) this.#parting = detail;
     // RFC 9113 §6.8: of those beyond the last one nothing has been done.
     const refused = this.#streams.all.filter(({ id, unsent }) => id > last || unsent !== null);
     for (const stream of refused) this.#close(stream);
@@ -462,17 +477,23 @@ export class Http2Session implements CodecSession, FrameSink {
     this.#stop(codes.ENHANCE_YOUR_CALM, detail);
   }
 
-  /** Nothing more passes either way. */
-  #break(row: ErrorCode, detail: string | undefined): void {
+  /**
+   * Nothing more passes either way, and each stream hears what is true of it: the row is for the one at fault, and before
+   * SETTINGS for the first one, which shows that the origin is none. The others have only lost their connection.
+   * @param culprit whose frame was wrong; 0: the connection's
+   */
+  #break(row: ErrorCode, detail: string | undefined, culprit = 0): void {
     this.#broken = true;
     this.#reader.stopped = true;
     this.reusable = false;
+    const { known } = this.#peer;
     const streams = this.#streams.all;
     const unsent = new Set(streams.filter((stream) => stream.unsent !== null));
     for (const stream of streams) this.#close(stream);
     for (const stream of streams) {
       if (stream.gotEnd) continue;
-      stream.into.fail(unsent.has(stream) ? 'stream-refused' : stream.headed ? 'answer-incomplete' : row, detail);
+      const own = (known ? stream.id === culprit : stream.rank === 1) ? row : 'origin-closed';
+      stream.into.fail(unsent.has(stream) ? 'stream-refused' : stream.headed ? 'answer-incomplete' : own, detail);
     }
   }
 }

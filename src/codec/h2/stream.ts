@@ -16,6 +16,8 @@ export class Stream implements Outgoing {
   // What we send.
   /** The request, while its head has not been sent. */
   unsent: { readonly request: Request; readonly target: RequestTarget } | null = null;
+  /** Sent before the peer's SETTINGS had come: the how manieth of those that were open; else 0. */
+  rank = 0;
   window = 0;
   held: Buffer[] = [];
   owed = -1;

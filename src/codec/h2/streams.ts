@@ -3,19 +3,29 @@ import type { PeerSettings } from './peer-settings.ts';
 import type { Stream } from './stream.ts';
 
 /**
- * The streams of a connection, by their id, and those among them whose heads have not been sent: until the origin's SETTINGS
- * have come only one request goes out, because they may allow no more; and WebSockets wait to hear whether there are any.
+ * The streams of a connection, by their id, and those among them whose heads have not been sent, which go out in order
+ * (RFC 9113 §5.1.1).
+ *
+ * Nobody has to wait for the origin's SETTINGS (§3.4), and what it turns away because of them, it has not begun with. That
+ * costs a request without a body nothing, so as many go out as an origin will presumably take. What has been sent of a
+ * body may be more than is kept: those wait, unless they are the first. WebSockets wait to hear whether there are any.
  */
 export class Streams {
   readonly #peer: PeerSettings;
+  /** How many the origin will presumably take. */
+  readonly #presumed: () => number;
   readonly #open = new Map<number, Stream>();
   /** In order. They are among the open ones. */
   #unsent: Stream[] = [];
   #next: number;
 
-  /** @param first the first stream's id: odd */
-  constructor(peer: PeerSettings, first: number) {
+  /**
+   * @param presumed how many the origin will presumably take, until it has said so
+   * @param first the first stream's id: odd
+   */
+  constructor(peer: PeerSettings, presumed: () => number, first: number) {
     this.#peer = peer;
+    this.#presumed = presumed;
     this.#next = first;
   }
 
@@ -56,8 +66,14 @@ export class Streams {
     const [stream] = this.#unsent;
     if (stream === undefined) return undefined;
     const { known, streams } = this.#peer;
-    if (this.#open.size - this.#unsent.length >= (known ? streams : 1)) return undefined;
-    if (stream.accept !== '' && !known) return undefined;
+    const sent = this.#open.size - this.#unsent.length;
+    if (known) {
+      if (sent >= streams) return undefined;
+    } else {
+      if (stream.accept !== '') return undefined;
+      if (sent >= (stream.unsent?.request.framing === 'none' ? this.#presumed() : 1)) return undefined;
+      stream.rank = sent + 1;
+    }
     return this.#unsent.shift();
   }
 

@@ -132,6 +132,7 @@ export class Child {
         {
           heard: (line) => this.#heard(line),
           said: (line) => this.#say('info', 'child-says', line),
+          left: (what) => this.#say('info', 'child-left', what),
           exited: (how) => this.#exited(how),
         },
       );

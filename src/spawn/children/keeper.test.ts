@@ -8,12 +8,14 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../core/clock.ts';
 import { eventually } from '../../../test/support/scripted.ts';
 import { Keeper } from './keeper.ts';
+import { MARK } from './strays.ts';
 
 /** A shell in a group of its own that says when it is there. */
-async function group(t: TestContext, script: string): Promise<number> {
+async function group(t: TestContext, script: string, env: Record<string, string> = {}): Promise<number> {
   const child = spawn('/bin/sh', ['-c', `${script} echo here; while :; do sleep 1; done`], {
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ...env },
   });
   const pid = child.pid ?? 0;
   t.after(() => {
@@ -36,9 +38,9 @@ function lives(pid: number): boolean {
   }
 }
 
-function keeper(t: TestContext): { keeper: Keeper; said: string[] } {
+function keeper(t: TestContext, mark = ''): { keeper: Keeper; said: string[] } {
   const said: string[] = [];
-  const made = new Keeper(systemClock, (...words) => void said.push(words.join(' ')), 5);
+  const made = new Keeper(systemClock, (...words) => void said.push(words.join(' ')), mark, 5);
   t.after(() => made.close());
   return { keeper: made, said };
 }
@@ -54,6 +56,23 @@ test('when its pipe ends, groups that are left are ended, by KILL those that ign
   assert.equal(lives(spared), true);
   assert.deepEqual(said, []);
 });
+
+test(
+  'what has the mark and no group goes as well, and nobody else',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const run = `${process.pid}-${t.name.length}-${Math.random()}`;
+    const { keeper: one } = keeper(t, `${MARK}=${run}.`);
+    const mark = (text: string): Record<string, string> => ({ [MARK]: text });
+    const member = await group(t, '', mark(`${run}.1`));
+    const strays = [await group(t, '', mark(`${run}.1`)), await group(t, "trap '' TERM;", mark(`${run}.22`))];
+    const spared = [await group(t, '', mark(`${run}1.1`)), await group(t, '', mark('x')), await group(t, '')];
+    one.pipe.write(`+ ${member}\n`);
+    one.close();
+    await eventually(() => ![member, ...strays].some(lives), 'they are gone');
+    assert.ok(spared.every(lives));
+  },
+);
 
 test('folders go when only sockets are in them', async (t) => {
   const { keeper: one } = keeper(t);

@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Messages } from '../../observe/messages.ts';
+import { MARK } from './strays.ts';
 
 /**
  * What the keeper does, for every POSIX shell. It reads lines: `+ PID` a group of processes is there, `- PID` it is gone,
  * `d PATH` a folder of sockets. When the pipe ends, sluice has ended, however it has: then the groups that are left get TERM
- * and, those that stay, KILL. Signals to the terminal's foreground do not reach it, because it has a session of its own.
+ * and, those that stay, KILL. Then the same for what has left its group, which Linux tells by the mark in its environment.
+ * Signals to the terminal's foreground do not reach it, because it has a session of its own.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM
@@ -23,16 +25,24 @@ while read -r what one; do
   esac
 done
 for group in $groups; do kill -s TERM -- "-$group"; done
+pause() { sleep 0.1 || { sleep 1; tenths=$((tenths - 9)); }; tenths=$((tenths - 1)); }
 tenths=$1
 while [ "$tenths" -gt 0 ]; do
   left=
   for group in $groups; do if kill -s 0 -- "-$group"; then left="$left $group"; fi; done
   groups=$left
   [ -n "$groups" ] || break
-  sleep 0.1 || { sleep 1; tenths=$((tenths - 9)); }
-  tenths=$((tenths - 1))
+  pause
 done
 for group in $groups; do kill -s KILL -- "-$group"; done
+strays() { [ -z "$2" ] || grep -slF -e "$2" /proc/[0-9]*/environ | cut -d / -f 3; }
+left=$(strays "$@")
+if [ -n "$left" ]; then
+  kill -s TERM $left
+  tenths=$1
+  while [ "$tenths" -gt 0 ] && [ -n "$(strays "$@")" ]; do pause; done
+  kill -s KILL $(strays "$@")
+fi
 printf '%s' "$folders" | while read -r folder; do
   rm -f -- "$folder"/*.sock
   rmdir -- "$folder"
@@ -55,11 +65,16 @@ export class Keeper {
   readonly #groups = new Set<number>();
   readonly #folders = new Set<string>();
   readonly #delay: number;
+  readonly #mark: string;
   #process: ChildProcess | null = null;
   #closed = false;
 
-  /** @param delay tenths of a second between TERM and KILL */
-  constructor(clock: Clock, say: Messages['say'], delay: number = DELAY) {
+  /**
+   * @param mark what all that children have started has in its environment, and nobody else; '' for none
+   * @param delay tenths of a second between TERM and KILL
+   */
+  constructor(clock: Clock, say: Messages['say'], mark: string = '', delay: number = DELAY) {
+    this.#mark = mark;
     this.#clock = clock;
     this.#say = say;
     this.#delay = delay;
@@ -131,8 +146,10 @@ export class Keeper {
   }
 
   #start(): ChildProcess {
-    const args = ['-c', SCRIPT, 'sluice-keeper', String(this.#delay)];
-    const keeper = spawn('/bin/sh', args, { cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+    const args = ['-c', SCRIPT, 'sluice-keeper', String(this.#delay), this.#mark];
+    // Without the mark of another sluice, whose child this one is: it has its work to do when sluice has ended.
+    const env = { ...process.env, [MARK]: undefined };
+    const keeper = spawn('/bin/sh', args, { cwd: '/', env, detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     const gone = (why: string): void => {
       if (this.#process !== keeper) return;
       this.#process = null;

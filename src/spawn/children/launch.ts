@@ -1,15 +1,17 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { OriginAddress } from '../../core/origin.ts';
 import type { Messages } from '../../observe/messages.ts';
-import { accountOf } from './account.ts';
+import { type Account, accountAskedFor } from '../account.ts';
 import { environmentOf, filled, findCommand, type Told } from './command.ts';
 import { Keeper } from './keeper.ts';
 import { Lines } from './lines.ts';
 import type { SpawnOptions } from './options.ts';
 import { Folders, freePort, type Handed, listenAt } from './place.ts';
+import { MARK, Strays } from './strays.ts';
 
 /** What is to be started. */
 export interface Order {
@@ -24,6 +26,8 @@ export interface Ears {
   readonly heard: (line: string) => void;
   /** A line for the log. */
   readonly said: (line: string) => void;
+  /** What it has left behind, for the log; comes after its end. */
+  readonly left: (what: string) => void;
   /** Its first process is gone; `how` as in "ended with code 1". Comes once, after `launch` has resolved. */
   readonly exited: (how: string) => void;
 }
@@ -65,11 +69,16 @@ export class ProcessLauncher implements Launcher {
   readonly #folders: Folders;
   /** Ports that children were told to listen on, also before they do. */
   readonly #ports = new Set<number>();
+  readonly #strays: Strays;
+  /** Begins the marks of all children: nobody else's have it. */
+  readonly #run = randomUUID();
+  #children = 0;
   #closed = false;
 
   constructor(clock: Clock, say: Messages['say']) {
     this.#clock = clock;
-    this.#keeper = new Keeper(clock, say);
+    this.#keeper = new Keeper(clock, say, `${MARK}=${this.#run}.`);
+    this.#strays = new Strays(clock);
     this.#folders = new Folders((path) => this.#keeper.addFolder(path));
   }
 
@@ -105,13 +114,14 @@ export class ProcessLauncher implements Launcher {
         ? {}
         : { ...(port === undefined ? {} : { port }), ...(path === undefined ? {} : { socket: path }) };
       const stdio = [socket?.fd ?? 'ignore', 'pipe', 'pipe', pipe] as StdioOptions;
+      const mark = `${this.#run}.${++this.#children}`;
       const args = options.args.map((one) => filled(one, told));
       const child = spawn(
         '/bin/sh',
         ['-c', LAUNCHERS[listen === 'systemd' ? 'systemd' : 'plain'], 'sluice', options.command, ...args],
         {
           cwd: resolve(options.cwd ?? '.'),
-          env: environmentOf(options, told),
+          env: { ...environmentOf(options, told), [MARK]: mark },
           // A session and a group of its own: signals reach all of its processes, and the terminal's do not reach it.
           detached: true,
           stdio,
@@ -119,7 +129,10 @@ export class ProcessLauncher implements Launcher {
         },
       );
       await started(child);
-      return this.#launched(child, address, ears, freed);
+      return this.#launched(child, address, ears, () => {
+        freed();
+        this.#strays.endOf(mark, options.killDelay, ears.left);
+      });
     } catch (error) {
       freed();
       throw error;
@@ -131,6 +144,7 @@ export class ProcessLauncher implements Launcher {
   /** No more are started. Whatever of them is left is ended by the keeper. */
   close(): void {
     this.#closed = true;
+    this.#strays.close();
     this.#keeper.close();
     this.#folders.close();
   }
@@ -159,6 +173,17 @@ export class ProcessLauncher implements Launcher {
       },
     };
   }
+}
+
+/** Who a child is to run as; `null`: as sluice. Rejects with what is wrong: there is no such user or group, or sluice is not root. */
+async function accountOf({ user, group }: SpawnOptions): Promise<Account | null> {
+  if (user === undefined && group === undefined) return null;
+  if (process.getuid?.() !== 0) {
+    throw new Error('`user` and `group`: only root can start a process as somebody else');
+  }
+  const account = await accountAskedFor(String(user ?? ''), String(group ?? ''));
+  if (typeof account === 'string') throw new Error(account);
+  return account;
 }
 
 /** Rejects when there could be no process: too many of them, no memory, no file descriptors. */

@@ -4,18 +4,13 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
+import type { Account } from '../account.ts';
 
 /** Connections that may wait to be accepted by a child that got its socket from sluice. The system may allow fewer. */
 const WAITING = 4096;
 
 /** The longest path of a unix socket that every system takes: `sun_path` has 104 bytes on macOS and BSD, with a NUL. */
 const LONGEST = 103;
-
-/** Who children run as, when not as sluice itself. */
-export interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** Folders for sockets, one for each account, which nobody else can enter. */
 export class Folders {
