@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { skipUnless } from '../support/peer.ts';
-import { ask, exercise, tomcat } from './applications.ts';
+import { ask, tomcat } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { startSluice, until } from './stage.ts';
 
 /** Java, where Tomcat is here as well. */

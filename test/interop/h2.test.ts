@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { WebSocket } from 'ws';
 import { skipUnless } from '../support/peer.ts';
-import { type Application, ask, exercise } from './applications.ts';
+import { type Application, ask } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { address, folder, listening, residentBytes, start, startSluice, until } from './stage.ts';
 
 const application = fileURLToPath(new URL('servers/app-h2.ts', import.meta.url));

@@ -6,7 +6,8 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Authority, authority } from '../support/certificates.ts';
 import { skipUnless } from '../support/peer.ts';
-import { type Application, ask, exercise } from './applications.ts';
+import { type Application, ask } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { address, folder, listening, start, startSluice, until } from './stage.ts';
 
 const APP = fileURLToPath(new URL('servers/app.ts', import.meta.url));

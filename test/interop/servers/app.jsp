@@ -52,7 +52,7 @@ switch (mode) {
     response.setHeader("X-Odd", "caf\u00e9 \"x\"");
     return;
   case "slow":
-    Thread.sleep(2000);
+    Thread.sleep(400);
     text = query.get("n");
     break;
   case "who":
