@@ -95,11 +95,16 @@ export async function bigAnswer(asked: Asked): Promise<void> {
     assert.equal(got.body.length, 320 * 65_536);
     for (let i = 0; i < 320; i++) assert.equal(got.body[i * 65_536 + 65_535], i % 256);
   }
-  await slowReader(asked, `${asked.path}?do=big&n=3200&length=1`);
+  const { t, sluice, path } = asked;
+  await slowReader(t, sluice, `GET ${path}?do=big&n=3200&length=1 HTTP/1.1\r\nHost: a\r\n\r\n`);
 }
 
-/** Somebody who reads a long answer (200 MB or so) in small sips, and leaves after 4 MiB. */
-async function slowReader({ t, sluice }: Pick<Asked, 't' | 'sluice'>, target: string): Promise<void> {
+/**
+ * Somebody who reads a long answer (200 MB or so) in small sips, and leaves after 4 MiB.
+ *
+ * @param request its bytes
+ */
+export async function slowReader(t: TestContext, sluice: SluiceProcess, request: string | Buffer): Promise<void> {
   const before = residentBytes(sluice.pid);
   let received = 0;
   const socket = connect(sluice.port, sluice.host);
@@ -109,7 +114,7 @@ async function slowReader({ t, sluice }: Pick<Asked, 't' | 'sluice'>, target: st
     socket.pause();
     setTimeout(() => socket.resume(), 1);
   });
-  socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  socket.write(request);
   await until('4 MiB', () => received > 4 * 1_048_576);
   const grown = (residentBytes(sluice.pid) - before) / 1_048_576;
   assert.ok(grown < 60, `${grown} MiB more for a slow reader`);
