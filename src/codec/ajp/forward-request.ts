@@ -66,6 +66,8 @@ function linesOf(request: Request, host: string): [name: string, value: string][
   if (host !== '') lines.push(['Host', host]);
   for (const line of request.fields.entries()) if (!OWN.has(names.identifyText(line[0]))) lines.push(line);
   if (request.framing === 'length') lines.push(['Content-Length', String(request.length)]);
+  // Nothing is chunked here, but Tomcat reads the parameters of a form without a length only when it sees this.
+  else if (request.framing === 'chunked') lines.push(['Transfer-Encoding', 'chunked']);
   else if (request.framing === 'none' && mayHaveBody(request.method)) lines.push(['Content-Length', '0']);
   return lines;
 }

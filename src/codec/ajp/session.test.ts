@@ -167,10 +167,11 @@ test('of a body with a length one packet goes unasked, the rest as it is asked f
 test('a chunked body waits until it is asked for, and asking waits for the body', () => {
   const { session, sent } = made();
   session.open(upload('chunked'), TARGET, new Heard(), asker());
-  assert.equal(
-    forwardedOf(packetsOf(sent.take())[0]).fields.some(([name]) => name === 'a008'),
-    false,
-  );
+  assert.deepEqual(forwardedOf(packetsOf(sent.take())[0]).fields, [
+    ['a00b', 'a'],
+    // Tomcat takes a request without a length and without this for one without a form.
+    ['Transfer-Encoding', 'chunked'],
+  ]);
   session.body(0, Buffer.from('first'), 0, 5);
   assert.equal(sent.take().length, 0);
   assert.ok(session.holding);
