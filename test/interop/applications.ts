@@ -1,5 +1,5 @@
 /** Applications that do what the query says (servers/app.py, servers/app.jsp), and how they are asked. */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -52,9 +52,18 @@ export async function uwsgi(
   return { url: `${mode}://${where}`, process };
 }
 
-/** Debian's Tomcat in a folder of the test's own, with an AJP connector that wants a secret. */
-export async function tomcat(t: TestContext, java: string, name = 'hello'): Promise<Application> {
-  const at = await address();
+export interface Tomcat extends Application {
+  /** By a connector that believes who the user is, and takes the attributes SITE, DEPARTMENT and NOTE. */
+  readonly trusting: string;
+}
+
+/**
+ * Debian's Tomcat in a folder of the test's own, with AJP connectors that want a secret.
+ *
+ * @param examples a folder of further applications
+ */
+export async function tomcat(t: TestContext, java: string, name = 'hello', examples = ''): Promise<Tomcat> {
+  const [at, trusting] = await Promise.all([address(), address()]);
   const base = folder(t);
   for (const part of ['conf', 'logs', 'temp', 'work', 'webapps/ROOT']) mkdirSync(join(base, part), { recursive: true });
   copyFileSync('/etc/tomcat10/web.xml', join(base, 'conf/web.xml'));
@@ -63,9 +72,12 @@ export async function tomcat(t: TestContext, java: string, name = 'hello'): Prom
     join(base, 'conf/server.xml'),
     `<Server port="-1"><Service name="Catalina">
        <Connector protocol="AJP/1.3" address="${at.host}" port="${at.port}" secret="s3cret" />
+       <Connector protocol="AJP/1.3" address="${trusting.host}" port="${trusting.port}" secret="s3cret"
+         tomcatAuthentication="false" allowedRequestAttributesPattern="SITE|DEPARTMENT|NOTE" />
        <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps" /></Engine>
      </Service></Server>`,
   );
+  if (examples !== '') symlinkSync(examples, join(base, 'webapps/examples'));
   const home = '/usr/share/tomcat10';
   const jars = ['bootstrap', 'tomcat-juli'].map((jar) => `${home}/bin/${jar}.jar`).join(':');
   const process = start(t, java, [
@@ -73,7 +85,7 @@ export async function tomcat(t: TestContext, java: string, name = 'hello'): Prom
     ...[`-Djava.io.tmpdir=${join(base, 'temp')}`, '-cp', jars, 'org.apache.catalina.startup.Bootstrap', 'start'],
   ]);
   await until('Tomcat', () => /Server startup in/.test(process.output()), 120_000);
-  return { url: `ajp://${at.host}:${at.port}`, process };
+  return { url: `ajp://${at.host}:${at.port}`, trusting: `ajp://${trusting.host}:${trusting.port}`, process };
 }
 
 export interface Got {

@@ -21,7 +21,7 @@ const LIMITS = { head: 32_768, fields: 100 };
 
 function made(secret = '', packetSize = 8192): { session: AjpSession; sent: Sent } {
   const sent = new Sent();
-  return { session: new AjpSession({ secret, packetSize }, sent, LIMITS), sent };
+  return { session: new AjpSession({ secret, packetSize, attributes: ['DEPARTMENT'] }, sent, LIMITS), sent };
 }
 
 function upload(length: number | 'chunked', ...fields: string[]): Request {
