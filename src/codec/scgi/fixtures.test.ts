@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { compareRequest, fixtures, sentOf } from '../../../test/support/fixture.ts';
+import { readScgi } from '../../../test/support/variables.ts';
 import { scgi } from './scgi.ts';
 
 fixtures(
@@ -16,21 +17,8 @@ fixtures(
     assert.deepEqual(words, ['request']);
     const sent = sentOf((_, out) => scgi.create({}, out, { head: 32_768, fields: 100 }), asked);
     if (typeof sent === 'string') return assert.equal(sent, expected);
-    const { pairs, rest } = netstring(sent);
+    const { pairs, rest } = readScgi(sent);
+    assert.equal(pairs[0]?.[0], 'CONTENT_LENGTH', 'the length comes first');
     compareRequest(pairs, rest, expected);
   },
 );
-
-/** Written apart from the codec: SCGI specification, "Request Format". */
-function netstring(bytes: Buffer): { pairs: [string, string][]; rest: Buffer } {
-  const [whole, digits = ''] = /^([1-9]\d*):/.exec(bytes.latin1Slice()) ?? assert.fail('no netstring');
-  const end = whole.length + Number(digits);
-  assert.equal(bytes[end], 0x2c, 'a comma ends the netstring');
-  const words = bytes.latin1Slice(whole.length, end).split('\0');
-  assert.equal(words.pop(), '', 'every text ends with NUL');
-  const pairs: [string, string][] = [];
-  for (let i = 0; i < words.length; i += 2)
-    pairs.push([words[i], words[i + 1] ?? assert.fail('a name without a value')]);
-  assert.deepEqual(pairs[0]?.[0], 'CONTENT_LENGTH', 'the length comes first');
-  return { pairs, rest: bytes.subarray(end + 1) };
-}

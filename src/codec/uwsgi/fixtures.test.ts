@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { compareRequest, fixtures, sentOf } from '../../../test/support/fixture.ts';
+import { readUwsgi } from '../../../test/support/variables.ts';
 import { uwsgi } from './uwsgi.ts';
 
 fixtures(
@@ -19,24 +20,9 @@ fixtures(
       asked,
     );
     if (typeof sent === 'string') return assert.equal(sent, expected);
-    const { modifiers, pairs, rest } = packet(sent);
+    const { modifiers, pairs, rest } = readUwsgi(sent);
     const [first = '', ...lines] = expected.split('\n');
     assert.equal(`modifiers ${modifiers.join(' ')}`, first);
     compareRequest(pairs, rest, lines.join('\n'));
   },
 );
-
-/** Written apart from the codec: uwsgi-docs, "The uwsgi Protocol". Numbers are little-endian. */
-function packet(bytes: Buffer): { modifiers: number[]; pairs: [string, string][]; rest: Buffer } {
-  const end = 4 + bytes.readUInt16LE(1);
-  const pairs: [string, string][] = [];
-  let at = 4;
-  const text = (): string => {
-    const start = at + 2;
-    at = start + bytes.readUInt16LE(at);
-    assert.ok(at <= end, 'a text goes beyond its packet');
-    return bytes.latin1Slice(start, at);
-  };
-  while (at < end) pairs.push([text(), text()]);
-  return { modifiers: [bytes[0], bytes[3]], pairs, rest: bytes.subarray(end) };
-}
