@@ -13,7 +13,7 @@ import { requestOf } from '../../test/support/request.ts';
 import { asker, TARGET } from '../../test/support/session.ts';
 import type { AnswerSink, ByteSink } from '../core/answer.ts';
 import type { CodecKind } from './codec.ts';
-import { codecs } from './index.ts';
+import { codecs, fastcgi } from './index.ts';
 
 const LIMITS = { head: 65_536, fields: 100 };
 const FLOOD = 16 * 1_048_576;
@@ -92,7 +92,7 @@ function held(): number {
 }
 
 /** What a session keeps of a flood, and how much it writes. */
-function flooded(kind: CodecKind, [begin, again]: Flood): { kept: number; written: number; ends: number } {
+function flooded(kind: CodecKind, [begin, again]: Flood, own: object): { kept: number; written: number; ends: number } {
   let written = 0;
   let ends = 0;
   const out: ByteSink = {
@@ -108,7 +108,7 @@ function flooded(kind: CodecKind, [begin, again]: Flood): { kept: number; writte
     fail: () => void ends++,
     flush: () => true,
   };
-  const session = kind.create(kind.options.parse({}), out, LIMITS);
+  const session = kind.create(kind.options.parse(own), out, LIMITS, { slots: 10 });
   assert.equal(
     typeof session.open(requestOf('GET / HTTP/1.1', 'Host: a'), { ...TARGET, program: '/bin/a' }, sink, asker()),
     'number',
@@ -128,12 +128,17 @@ function flooded(kind: CodecKind, [begin, again]: Flood): { kept: number; writte
   return { kept, written, ends };
 }
 
-for (const kind of codecs as readonly CodecKind[]) {
-  describe(kind.name, () => {
+const SUBJECTS: readonly (readonly [name: string, kind: CodecKind, own: object])[] = [
+  ...(codecs as readonly CodecKind[]).map((kind) => [kind.name, kind, {}] as const),
+  ['fastcgi, several on a connection', fastcgi, { multiplex: 'auto' }],
+];
+
+for (const [subject, kind, own] of SUBJECTS) {
+  describe(subject, () => {
     test('there are floods for it', () => assert.ok(FLOODS[kind.name] !== undefined));
     for (const [name, flood] of Object.entries(FLOODS[kind.name] ?? {})) {
       test(name, () => {
-        const { kept, written, ends } = flooded(kind, flood);
+        const { kept, written, ends } = flooded(kind, flood, own);
         assert.ok(kept < MOST, `${kept} bytes are kept`);
         // The answer to a question of AJP's is shorter than the question.
         assert.ok(written < FLOOD, `${written} bytes are written`);
