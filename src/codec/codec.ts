@@ -125,6 +125,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly needsLength?: boolean;
   /** Requests are told in CGI's names: the upstream's `cgi` options count. */
   readonly speaksCgi?: boolean;
+  /** Of the upstream's `cgi` options `env` counts, and nothing else: its variables come over in a way of the protocol's own. */
+  readonly takesVariables?: boolean;
   /**
    * Exchanges share connections, as many at a time as each session has `slots`. Then `abort` is for the exchange alone; it
    * comes, too, when the answer has ended and the request has not. Errors of exchanges are told within `receive` and `eof`.

@@ -21,7 +21,7 @@ export function cgiComplaints(input: Fields): Complaint[] {
     if (own === undefined) continue;
     const schemesOf = schemesIn(upstream['origins']);
     const path = ['upstreams', name];
-    if (upstream['cgi'] !== undefined) found.push(...unspoken(schemesOf, path));
+    if (upstream['cgi'] !== undefined) found.push(...unspoken(upstream['cgi'], schemesOf, path));
     const leading = routes.filter((route) => route['to'] === name);
     // What every route completes need not be complete.
     if (leading.length === 0 || leading.some((route) => route['cgi'] === undefined))
@@ -30,7 +30,10 @@ export function cgiComplaints(input: Fields): Complaint[] {
       if (route['to'] !== name || route['cgi'] === undefined) continue;
       const routed = routeCgiSchema.safeParse(route['cgi']).data;
       if (routed === undefined) continue;
-      found.push(...unspoken(schemesOf, ['routes', i]), ...incomplete(mergeCgi(own, routed), schemesOf, ['routes', i]));
+      found.push(
+        ...unspoken(route['cgi'], schemesOf, ['routes', i]),
+        ...incomplete(mergeCgi(own, routed), schemesOf, ['routes', i]),
+      );
     }
   }
   for (const [i, route] of routes.entries()) {
@@ -41,9 +44,18 @@ export function cgiComplaints(input: Fields): Complaint[] {
   return found;
 }
 
-/** No origin would hear of it. */
-function unspoken(given: readonly string[], above: PropertyPath): Complaint[] {
+/** No origin would hear of it, or of some of it. */
+function unspoken(cgi: unknown, given: readonly string[], above: PropertyPath): Complaint[] {
   if (given.length === 0 || given.some((scheme) => codecOf(scheme).speaksCgi === true)) return [];
+  if (given.some((scheme) => codecOf(scheme).takesVariables === true)) {
+    const [first] = given;
+    return Object.entries(isFields(cgi) ? cgi : {})
+      .filter(([key, value]) => key !== 'env' && value !== undefined)
+      .map(([key]) => {
+        const message = `${showPath([...above, 'cgi'])}: ${first} origins are told variables, and no scripts: "env" is all they take`;
+        return { code: 'config/bad-value', message, path: [...above, 'cgi', key], at: 'key' };
+      });
+  }
   const speaking = schemes.filter((scheme) => codecOf(scheme).speaksCgi === true).join(', ');
   const message = `${showPath(above)}: no origin of this upstream is told in CGI's names (${speaking}): leave "cgi" out`;
   return [{ code: 'config/bad-value', message, path: [...above, 'cgi'], at: 'key' }];
@@ -54,6 +66,8 @@ function incomplete(
   given: readonly string[],
   above: PropertyPath,
 ): Complaint[] {
+  // What no origin hears of at all has been said.
+  if (given.length > 0 && !given.some((scheme) => codecOf(scheme).speaksCgi === true)) return [];
   const runs = given.some((scheme) => programs.includes(scheme));
   const complain = (key: string, message: string): Complaint => {
     const path = [...above, 'cgi'];

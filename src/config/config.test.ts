@@ -82,7 +82,7 @@ test('the least config, with everything filled in', () => {
         },
         cgi: { root: '', split: [], index: '', front: '', prefix: '', env: {} },
         fastcgi: { keepConnection: false, multiplex: 'off' },
-        ajp: { secret: '', packetSize: 8192 },
+        ajp: { secret: '', packetSize: 8192, attributes: [] },
         h2: { streams: 100, window: 262_144 },
         process: {
           user: '',

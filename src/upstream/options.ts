@@ -270,7 +270,11 @@ export const upstreamShape = {
     .describe(
       'Chunked uploads to origins that want to know the length first (FastCGI, SCGI, uwsgi, CGI): they are gathered before an origin is asked.',
     ),
-  cgi: cgiSchema.prefault({}).describe('How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI.'),
+  cgi: cgiSchema
+    .prefault({})
+    .describe(
+      'How requests become scripts and variables, for FastCGI, SCGI, uwsgi and CGI; for AJP `env` alone, whose variables are attributes.',
+    ),
   host: hostSchema,
 };
 

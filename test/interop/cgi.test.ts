@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { skipUnless } from '../support/peer.ts';
-import { type Application, ask, exercise } from './applications.ts';
+import { type Application, ask } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { address, folder, listening, run, startSluice, until } from './stage.ts';
 
 const servers = fileURLToPath(new URL('servers/', import.meta.url));

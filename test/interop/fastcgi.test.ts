@@ -9,7 +9,9 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { skipUnless } from '../support/peer.ts';
 import { ask } from '../support/program.ts';
-import { type Php, phpCgi, phpFpm } from './php.ts';
+import type { Application } from './applications.ts';
+import { exercise } from './exercise.ts';
+import { type Php, phpCgi, phpFpm, site } from './php.ts';
 import { residentBytes, type SluiceProcess, startSluice, until } from './stage.ts';
 
 const KINDS: Readonly<Record<string, (t: TestContext) => Promise<Php> | undefined>> = {
@@ -129,6 +131,25 @@ for (const [name, begin] of Object.entries(KINDS)) {
   }
 }
 
+for (const name of ['php-fpm', 'php-cgi'] as const) {
+  test(`${name}: what every application is asked`, async (t) => {
+    const program = skipUnless(t, name);
+    if (program === undefined) return;
+    const root = site(t);
+    const launch = async (which: string): Promise<Application> => {
+      const setting = `test.name=${which}`;
+      const php = await (name === 'php-fpm'
+        ? phpFpm(t, program, 'unix', 2, setting, root)
+        : phpCgi(t, program, setting, root));
+      let over = (): void => {};
+      const ended = new Promise<void>((resolve) => (over = resolve));
+      const signal = (): void => void php.kill().then(over);
+      return { url: php.url, process: { pid: 0, output: () => '', ended, signal } };
+    };
+    await exercise(t, '/exercise.php', launch, { cgi: { root, split: ['.php'] } });
+  });
+}
+
 test('php-fpm: an answer before the end of the upload', async (t) => {
   const php = await fpm(t, 'unix');
   if (php === undefined) return;
@@ -198,19 +219,6 @@ test('php-fpm: a worker dies in the middle of an answer, and the next request fi
   assert.equal((await ask(`${url}/app.php`)).body, 'hello');
   await until('the log', () => failures().length === 1);
   assert.equal(failures()[0]?.error, 'answer-incomplete');
-});
-
-test('php-fpm: two clients at once where one may', async (t) => {
-  const php = await fpm(t, 'unix');
-  if (php === undefined) return;
-  const { url, access } = await before(t, php, { maxConnections: 1 });
-  const both = await Promise.all([0, 1].map(() => ask(`${url}/app.php?do=pid&us=2000000`)));
-  for (const { status, body } of both) assert.match(`${status} ${body}`, /^200 \d+\nlate$/);
-  await until('the log', () => access().length === 2);
-  assert.ok(
-    access().some(({ queue = 0 }) => queue > 100),
-    JSON.stringify(access()),
-  );
 });
 
 test('php-fpm: balanced over two, and one is killed', async (t) => {

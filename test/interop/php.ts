@@ -16,11 +16,11 @@ export interface Php {
 }
 
 /** A folder that processes of any user can read, with the test's script in it. */
-function site(t: TestContext): string {
+export function site(t: TestContext): string {
   const path = folder(t);
   chmodSync(path, 0o755);
-  for (const name of ['app.php', 'index.php']) {
-    copyFileSync(join(import.meta.dirname, 'servers/app.php'), join(path, name));
+  for (const name of ['app.php', 'index.php', 'exercise.php']) {
+    copyFileSync(join(import.meta.dirname, 'servers', name === 'index.php' ? 'app.php' : name), join(path, name));
     chmodSync(join(path, name), 0o644);
   }
   // What somebody has uploaded: a picture by its name.
@@ -31,9 +31,16 @@ function site(t: TestContext): string {
 const cgiOf = (root: string): Php['cgi'] => ({ root, split: ['.php'], index: 'index.php' });
 
 /** @param where `unix` socket or `tcp` port */
-export async function phpFpm(t: TestContext, program: string, where: 'unix' | 'tcp', children = 2): Promise<Php> {
-  const root = site(t);
-  return startFpm(t, program, { root, home: root, where, children, args: ['-n', ...SETTINGS] });
+export async function phpFpm(
+  t: TestContext,
+  program: string,
+  where: 'unix' | 'tcp',
+  children = 2,
+  setting = '',
+  root = site(t),
+): Promise<Php> {
+  const more = setting === '' ? [] : ['-d', setting];
+  return startFpm(t, program, { root, home: folder(t), where, children, args: ['-n', ...SETTINGS, ...more] });
 }
 
 interface Fpm {
@@ -74,10 +81,9 @@ ping.path = /fpm-ping
   };
 }
 
-export async function phpCgi(t: TestContext, program: string, ...settings: string[]): Promise<Php> {
-  const root = site(t);
+export async function phpCgi(t: TestContext, program: string, setting = '', root = site(t)): Promise<Php> {
   const at = await address();
-  const more = settings.flatMap((one) => ['-d', one]);
+  const more = setting === '' ? [] : ['-d', setting];
   const kill = php(t, program, ['-n', '-b', `${at.host}:${at.port}`, ...SETTINGS, ...more], root);
   await listening(at);
   return { url: `fastcgi://${at.host}:${at.port}`, cgi: cgiOf(root), kill };

@@ -1,6 +1,6 @@
 /** Applications in four languages that sluice starts itself, and is asked for. */
 import assert from 'node:assert/strict';
-import { createHash, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { chmodSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -8,6 +8,17 @@ import { fileURLToPath } from 'node:url';
 import type { SpawnInput } from '../../src/spawn/children/options.ts';
 import { skipUnless } from '../support/peer.ts';
 import { ask } from './applications.ts';
+import {
+  type Asked,
+  bigAnswer,
+  deathInTheMiddle,
+  earlyAndError,
+  getAndHead,
+  oddFields,
+  oneAtATime,
+  uploads,
+  whoAsks,
+} from './exercise.ts';
 import { folder, startSluice, type SluiceProcess, until } from './stage.ts';
 
 const servers = fileURLToPath(new URL('servers/', import.meta.url));
@@ -97,7 +108,7 @@ function isThere(group: number): boolean {
 }
 
 for (const [name, kind] of Object.entries(KINDS)) {
-  test(name, async (t) => {
+  test(`${name}${kind.lengthsOnly === true ? ', which reads no chunked bodies' : ''}`, async (t) => {
     const program = skipUnless(t, kind.program);
     if (program === undefined) return;
     const spawn = kind.spawn(program, t);
@@ -113,30 +124,19 @@ for (const [name, kind] of Object.entries(KINDS)) {
     };
     const routes = [{ match: { host: 'narrow.test' }, to: 'narrow' }, { to: 'pair' }];
     const sluice = await startSluice(t, { upstreams, routes });
-    const body = randomFillSync(Buffer.alloc(10 * 1_048_576));
-    const sum = `${body.length} ${createHash('sha256').update(body).digest('hex')}`;
+    const asked: Asked = { t, sluice, path: '/', name: 'spawned', chunks: kind.lengthsOnly !== true };
 
-    const got = await ask(sluice.url);
-    assert.deepEqual([got.status, got.body.toString()], [200, 'spawned']);
-    assert.deepEqual((await ask(sluice.url, 'HEAD')).body.length, 0);
-    const lengths = { 'Content-Length': String(body.length) };
-    assert.equal((await ask(`${sluice.url}/?do=sum`, 'POST', body, lengths)).body.toString(), sum);
-    if (kind.lengthsOnly !== true) {
-      const chunked = await ask(`${sluice.url}/?do=sum`, 'POST', body, { 'Transfer-Encoding': 'chunked' });
-      assert.equal(chunked.body.toString(), sum);
-    }
-    const big = await ask(`${sluice.url}/?do=big&n=320`);
-    assert.equal(big.body.length, 320 * 65_536);
-    for (let i = 0; i < 320; i++) assert.equal(big.body[i * 65_536 + 65_535], i % 256);
-
+    await t.test('GET and HEAD', () => getAndHead(asked));
+    await t.test('fields of requests', async () => {
+      // On a unix socket there is no address; in HTTP it is sluice's.
+      assert.match((await whoAsks(asked))[0] ?? '', /^(?:127\.0\.0\.1)?$/);
+    });
+    await t.test('fields of answers, repeated and odd', () => oddFields(asked));
+    await t.test('10 MiB with a length, and in chunks', () => uploads(asked));
+    await t.test('an early answer, and an error', () => earlyAndError(asked));
+    await t.test('a big answer, and a reader who is slow', () => bigAnswer(asked));
     // The first of these starts the child, the second waits for the first.
-    const both = await Promise.all(
-      [1, 2].map((n) => ask(`${sluice.url}/?do=slow&n=${n}`, 'GET', null, { Host: 'narrow.test' })),
-    );
-    assert.deepEqual(
-      both.map((one) => one.body.toString()),
-      ['1', '2'],
-    );
+    await t.test('two at once where one is allowed', () => oneAtATime(asked, 'narrow.test'));
 
     await until('all are ready', () => pids(sluice, 'child-ready').length === 3);
     const first = pids(sluice, 'child-ready');
@@ -147,6 +147,12 @@ for (const [name, kind] of Object.entries(KINDS)) {
     await until('its successor', () => pids(sluice, 'child-ready').length === 4);
     assert.deepEqual(pids(sluice, 'child-crashed'), [victim]);
     await until('what it had started has gone as well', () => !isThere(victim));
+
+    await t.test('death in the middle, and somebody else for those who come then', async () => {
+      await deathInTheMiddle(asked, 'narrow.test');
+      const next = await ask(sluice.url, 'GET', null, { Host: 'narrow.test' });
+      assert.deepEqual([next.status, next.body.toString()], [200, 'spawned']);
+    });
 
     sluice.signal('SIGTERM');
     await sluice.ended;

@@ -1,4 +1,4 @@
-/** nginx and Node behind a real sluice, over TLS, to whom sluice shows a certificate of its own. */
+/** nginx and Node behind a real sluice, over TLS, to whom sluice shows a certificate of its own; and nginx over HTTP/2 without. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,8 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Authority, authority } from '../support/certificates.ts';
 import { skipUnless } from '../support/peer.ts';
-import { type Application, ask, exercise } from './applications.ts';
+import { type Application, ask } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { address, folder, listening, start, startSluice, until } from './stage.ts';
 
 const APP = fileURLToPath(new URL('servers/app.ts', import.meta.url));
@@ -26,11 +27,11 @@ async function node(
   return { url: `${tls['CERT'] === undefined ? 'http' : 'https'}://${where}`, where, process: process_ };
 }
 
-/** nginx, which speaks TLS for the application behind it. */
+/** nginx, which speaks TLS, or HTTP/2, for the application behind it. */
 async function nginx(
   t: TestContext,
   program: string,
-  scheme: 'https' | 'h2',
+  scheme: 'https' | 'h2' | 'h2c',
   name: string,
   tls: Record<string, string>,
 ): Promise<Application> {
@@ -45,9 +46,8 @@ http {
   access_log off; client_max_body_size 0;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${base}/${kind};`).join(' ')}
   server {
-    listen ${at.host}:${at.port} ssl${scheme === 'h2' ? ' http2' : ''};
-    ssl_certificate ${tls['CERT'] ?? ''}; ssl_certificate_key ${tls['KEY'] ?? ''};
-    ssl_client_certificate ${tls['CA'] ?? ''}; ssl_verify_client on; ssl_session_cache shared:a:1m;
+    listen ${at.host}:${at.port}${scheme === 'h2c' ? '' : ' ssl'}${scheme === 'https' ? '' : ' http2'};
+    ${scheme === 'h2c' ? '' : certified(tls)}
     location / {
       proxy_pass http://${behind.where}; proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;
       proxy_set_header Host $http_host; proxy_set_header X-Client $ssl_client_s_dn;
@@ -58,6 +58,11 @@ http {
   const process_ = start(t, program, ['-c', join(base, 'nginx.conf'), '-p', base]);
   await listening(at, process_);
   return { url: `${scheme}://${at.host}:${at.port}`, process: process_ };
+}
+
+function certified({ CERT = '', KEY = '', CA = '' }: Record<string, string>): string {
+  return `ssl_certificate ${CERT}; ssl_certificate_key ${KEY};
+    ssl_client_certificate ${CA}; ssl_verify_client on; ssl_session_cache shared:a:1m;`;
 }
 
 /** Certificates for the server, and options for sluice. */
@@ -125,3 +130,9 @@ for (const [name, begin] of Object.entries(KINDS)) {
     if (stranger.status === 502) assert.ok(told, errors.join(' '));
   });
 }
+
+test('nginx over HTTP/2 in clear text: requests and answers of every kind', async (t) => {
+  const program = skipUnless(t, 'nginx');
+  if (program === undefined) return;
+  await exercise(t, '/some/path', (which) => nginx(t, program, 'h2c', which, {}), {});
+});

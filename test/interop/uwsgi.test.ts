@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipUnless } from '../support/peer.ts';
-import { ask, exercise, uwsgi } from './applications.ts';
+import { ask, uwsgi } from './applications.ts';
+import { exercise } from './exercise.ts';
 import { startSluice, until } from './stage.ts';
 
 for (const mode of ['uwsgi', 'scgi', 'http'] as const) {

@@ -12,6 +12,12 @@ export function fromContainer(...content: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from('AB'), word(all.length), all]);
 }
 
+/** A packet of a server. */
+export function toContainer(...content: readonly Buffer[]): Buffer {
+  const all = Buffer.concat(content);
+  return Buffer.concat([word(0x1234), word(all.length), all]);
+}
+
 export function sendHeaders(status: number, fields: readonly (readonly [string, string])[] = []): Buffer {
   const lines = fields.flatMap(([name, value]) => [string(name), string(value)]);
   return fromContainer(Buffer.of(4), word(status), string(String(status)), word(fields.length), ...lines);

@@ -39,8 +39,14 @@ export const ANSWER_HEADERS: readonly string[] = [
 ];
 
 /** Attributes of a request. */
+export const REMOTE_USER = 0x03;
+export const AUTH_TYPE = 0x04;
 export const QUERY_STRING = 0x05;
+export const SSL_CERT = 0x07;
+export const SSL_CIPHER = 0x08;
+export const SSL_SESSION = 0x09;
 export const REQUEST_ATTRIBUTE = 0x0a;
+export const SSL_KEY_SIZE = 0x0b;
 export const SECRET = 0x0c;
 export const STORED_METHOD = 0x0d;
 export const ATTRIBUTES_END = 0xff;

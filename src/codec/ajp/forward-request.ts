@@ -2,25 +2,28 @@ import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
 import { cameByHttps, hostOf, splitHost } from '../host.ts';
+import { writeAttributes } from './attributes.ts';
 import * as codes from './codes.ts';
 import { PacketWriter } from './packet.ts';
+
+export interface AjpOptions {
+  readonly secret: string;
+  readonly packetSize: number;
+  /** Variables of authorizers that are request attributes. */
+  readonly attributes: readonly string[];
+}
 
 /** Fields that this hop frames by itself: the container learns of the body by the length and by packets. */
 const OWN = new Set([names.HOST, names.CONTENT_LENGTH, names.TRANSFER_ENCODING, names.EXPECT, names.CONNECTION]);
 
-/**
- * FORWARD_REQUEST: the whole head of a request as one packet; `undefined` when it does not fit into one.
- *
- * No field of the client's becomes an attribute: containers trust those (CVE-2020-1938 read any file that way).
- */
+/** FORWARD_REQUEST: the whole head of a request as one packet; `undefined` when it does not fit into one. */
 export function forwardRequest(
   request: Request,
   target: RequestTarget,
   from: Asker,
-  secret: string,
-  size: number,
+  { secret, packetSize, attributes }: AjpOptions,
 ): Buffer | undefined {
-  const packet = new PacketWriter(size);
+  const packet = new PacketWriter(packetSize);
   const { client } = from.front;
   const https = cameByHttps(request, client);
   const host = hostOf(request, target);
@@ -46,17 +49,14 @@ export function forwardRequest(
     else packet.word(code);
     packet.string(value);
   }
-  const attribute = (code: number, ...texts: string[]): void => {
+  const attribute = (code: number, text: string): void => {
     packet.byte(code);
-    for (const text of texts) packet.string(text);
+    packet.string(text);
   };
   if (mark >= 0) attribute(codes.QUERY_STRING, whole.slice(mark + 1));
   if (method === undefined) attribute(codes.STORED_METHOD, request.method);
   if (secret !== '') attribute(codes.SECRET, secret);
-  // The port is the peer's: of a client behind other proxies nobody knows it.
-  if (from.remote === client.address && client.port > 0) {
-    attribute(codes.REQUEST_ATTRIBUTE, 'AJP_REMOTE_PORT', String(client.port));
-  }
+  writeAttributes(packet, target, from, attributes);
   packet.byte(codes.ATTRIBUTES_END);
   return packet.overflow ? undefined : packet.finish();
 }
@@ -66,6 +66,8 @@ function linesOf(request: Request, host: string): [name: string, value: string][
   if (host !== '') lines.push(['Host', host]);
   for (const line of request.fields.entries()) if (!OWN.has(names.identifyText(line[0]))) lines.push(line);
   if (request.framing === 'length') lines.push(['Content-Length', String(request.length)]);
+  // Nothing is chunked here, but Tomcat reads the parameters of a form without a length only when it sees this.
+  else if (request.framing === 'chunked') lines.push(['Transfer-Encoding', 'chunked']);
   else if (request.framing === 'none' && mayHaveBody(request.method)) lines.push(['Content-Length', '0']);
   return lines;
 }

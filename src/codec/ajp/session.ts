@@ -4,13 +4,8 @@ import type { Request } from '../../core/request.ts';
 import type { Asker, CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
 import { AnswerHeadReader } from './answer-head.ts';
 import * as codes from './codes.ts';
-import { forwardRequest } from './forward-request.ts';
+import { type AjpOptions, forwardRequest } from './forward-request.ts';
 import { BODY_HEAD, bodyHead, EMPTY_PACKET, PACKET_HEAD } from './packet.ts';
-
-export interface AjpOptions {
-  readonly secret: string;
-  readonly packetSize: number;
-}
 
 /** Interim answers one request may get; a peer that sends more only keeps us busy. */
 const MOST_INTERIM = 64;
@@ -68,8 +63,8 @@ export class AjpSession implements CodecSession {
   }
 
   open(request: Request, target: RequestTarget, into: AnswerSink, from: Asker): number | ErrorCode {
-    const { secret, packetSize } = this.#options;
-    const packet = forwardRequest(request, target, from, secret, packetSize);
+    const { packetSize } = this.#options;
+    const packet = forwardRequest(request, target, from, this.#options);
     if (packet === undefined) return 'head-too-large-for-origin';
     this.#into = into;
     this.#headRequest = request.method === 'HEAD';

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { cut } from '../../../test/support/http1.ts';
 import { requestOf } from '../../../test/support/request.ts';
 import { asker, converse, feed, Heard, Sent, TARGET } from '../../../test/support/session.ts';
+import { readScgi, readUwsgi } from '../../../test/support/variables.ts';
 import type { CodecSession } from '../codec.ts';
 import type { Request } from '../../core/request.ts';
 import { scgi } from '../scgi/scgi.ts';
@@ -24,37 +25,10 @@ function upload(length: number): Request {
 
 const get = (): Request => requestOf('GET / HTTP/1.1', 'Host: a');
 
-/** Names and values of an SCGI head, in order, and what follows it. */
-function readScgi(bytes: Buffer): { pairs: string[][]; body: string } {
-  const colon = bytes.indexOf(':');
-  const length = Number(bytes.latin1Slice(0, colon));
-  assert.match(bytes.latin1Slice(0, colon), /^[1-9]\d*$/);
-  const block = bytes.latin1Slice(colon + 1, colon + 1 + length);
-  assert.equal(bytes.latin1Slice(colon + 1 + length, colon + 2 + length), ',');
-  assert.ok(block.endsWith('\0'));
-  const words = block.slice(0, -1).split('\0');
-  const pairs = words.flatMap((name, i) => (i % 2 === 0 ? [[name, words[i + 1]]] : []));
-  return { pairs, body: bytes.latin1Slice(colon + 2 + length) };
-}
-
-function readUwsgi(bytes: Buffer): { modifiers: number[]; pairs: [string, string][]; body: string } {
-  const size = bytes.readUInt16LE(1);
-  const pairs: [string, string][] = [];
-  let at = 4;
-  const word = (): string => {
-    const length = bytes.readUInt16LE(at);
-    at += 2 + length;
-    return bytes.latin1Slice(at - length, at);
-  };
-  while (at < 4 + size) pairs.push([word(), word()]);
-  assert.equal(at, 4 + size);
-  return { modifiers: [bytes[0], bytes[3]], pairs, body: bytes.latin1Slice(at) };
-}
-
 test('SCGI: a netstring, the length first, then the body', () => {
   const sent = new Sent();
   converse(session(sent), upload(5), [], { body: 'hello' });
-  const { pairs, body } = readScgi(sent.take());
+  const { pairs, rest } = readScgi(sent.take());
   assert.deepEqual(pairs.slice(0, 2), [
     ['CONTENT_LENGTH', '5'],
     ['SCGI', '1'],
@@ -65,31 +39,31 @@ test('SCGI: a netstring, the length first, then the body', () => {
   assert.equal(all['REQUEST_METHOD'], 'POST');
   assert.equal(all['QUERY_STRING'], 'y=1');
   assert.equal(all['CONTENT_TYPE'], 'text/plain');
-  assert.equal(body, 'hello');
+  assert.equal(rest.latin1Slice(), 'hello');
 });
 
 test('SCGI: without a body the length is 0, and the config cannot say otherwise', () => {
   const sent = new Sent();
   const target = { ...TARGET, cgi: { ...TARGET.cgi, env: { CONTENT_LENGTH: '9', SCGI: '2', OWN: 'x' } } };
   converse(session(sent), get(), [], { target });
-  const { pairs, body } = readScgi(sent.take());
+  const { pairs, rest } = readScgi(sent.take());
   assert.deepEqual(pairs.slice(0, 2), [
     ['CONTENT_LENGTH', '0'],
     ['SCGI', '1'],
   ]);
   assert.deepEqual(pairs.at(-1), ['OWN', 'x']);
-  assert.equal(body, '');
+  assert.equal(rest.latin1Slice(), '');
 });
 
 test('uwsgi: modifiers, a block of words, the body', () => {
   const sent = new Sent();
   converse(uwsgi.create({ modifier1: 5, modifier2: 7 }, sent, LIMITS), upload(3), [], { body: '\xff\0a' });
-  const { modifiers, pairs, body } = readUwsgi(sent.take());
+  const { modifiers, pairs, rest } = readUwsgi(sent.take());
   assert.deepEqual(modifiers, [5, 7]);
   const all = Object.fromEntries(pairs);
   assert.equal(all['CONTENT_LENGTH'], '3');
   assert.equal(all['PATH_INFO'], '/app/x');
-  assert.equal(body, '\xff\0a');
+  assert.equal(rest.latin1Slice(), '\xff\0a');
 });
 
 test('uwsgi: variables that do not fit into 64 KiB are refused, and nothing is sent', () => {

@@ -13,6 +13,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
 import { ending, hear, record, TYPES } from '../../../test/support/fastcgi.ts';
+import { bytesOf } from '../../../test/support/fixture.ts';
 import { cut } from '../../../test/support/http1.ts';
 
 const folder = join(import.meta.dirname, 'fixtures');
@@ -86,16 +87,6 @@ function recordOf(line: string): Buffer {
     default:
       return assert.fail(`not a record: ${line}`);
   }
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '0': '\0', '\\': '\\' };
-
-function bytesOf(text: string): Buffer {
-  const repeated = text.replaceAll(/\{(.+?)\*(\d+)\}/g, (_, one: string, times: string) => one.repeat(Number(times)));
-  const plain = repeated.replaceAll(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex: string | undefined, letter: string) =>
-    hex === undefined ? (ESCAPES[letter] ?? assert.fail(`\\${letter}`)) : String.fromCharCode(parseInt(hex, 16)),
-  );
-  return Buffer.from(plain, 'latin1');
 }
 
 function linesOf(text: string): string[] {

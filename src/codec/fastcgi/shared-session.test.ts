@@ -157,6 +157,38 @@ describe('several requests on a connection', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
+  test('with any bytes changed: one result for every split, no exception, and each exchange ends once', () => {
+    const good = Buffer.concat([
+      out(2, 'Status: 404\nContent-', 3),
+      out(1, 'A: b\n\nabc'),
+      record(TYPES.stderr, 'note\n', 1, 3),
+      out(2, 'Length: 2\n\nhi'),
+      end(2),
+      out(3, 'Location: /x\n\n'),
+      end(1, 0, 5),
+      end(3),
+    ]);
+    const change = fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 0, max: 255 }));
+    const changes = fc.array(change, { minLength: 1, maxLength: 3 });
+    const property = fc.property(changes, fc.array(fc.nat(400), { maxLength: 4 }), (some, at) => {
+      const bad = Buffer.from(good);
+      for (const [index, byte] of some) bad[index] = byte;
+      const outcome = (...places: number[]): unknown => {
+        const { session, open, receive } = stage();
+        const heard = [open(), open(true), open()].map((one) => one.heard);
+        receive(...cut(bad, ...places));
+        session.eof();
+        for (const { ended, error } of heard) assert.equal(Number(ended) + Number(error !== ''), 1);
+        assert.equal(session.reusable, false);
+        return heard.map(({ all, notes }) => [all, notes]);
+      };
+      const whole = outcome();
+      assert.deepEqual(outcome(...at), whole);
+      assert.deepEqual(outcome(...bad.keys()), whole, 'byte by byte');
+    });
+    fc.assert(property, { numRuns: 800 });
+  });
+
   test('given up: the application is told, the rest goes nowhere, and the id waits for its end', () => {
     const { session, open, receive, news } = stage({ slots: 2 });
     const [a, b] = [open(), open()];

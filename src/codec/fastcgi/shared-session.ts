@@ -313,7 +313,8 @@ class OneOfMany implements AnswerSink {
   fail(code: ErrorCode, detail?: string): void {
     const { into } = this;
     this.into = null;
-    into?.fail(code, detail);
+    // Whose answer is complete, and only the request is not, has got what was to be had.
+    if (!this.answered) into?.fail(code, detail);
   }
 
   flush(): boolean {

@@ -51,8 +51,23 @@ switch (mode) {
     response.addHeader("Set-Cookie", "b=2");
     response.setHeader("X-Odd", "caf\u00e9 \"x\"");
     return;
+  case "attributes":
+    // What a connector makes of AJP's attributes, then those that it gives the names they came with.
+    java.security.cert.X509Certificate[] chain =
+      (java.security.cert.X509Certificate[]) request.getAttribute("jakarta.servlet.request.X509Certificate");
+    text = String.join("\n", "user " + request.getRemoteUser(), "type " + request.getAuthType(),
+      "address " + request.getRemoteAddr(), "port " + request.getRemotePort(), "server " + request.getServerName() + ":" + request.getServerPort(),
+      "secure " + request.isSecure() + " " + request.getScheme(),
+      "cipher " + request.getAttribute("jakarta.servlet.request.cipher_suite"),
+      "bits " + request.getAttribute("jakarta.servlet.request.key_size"),
+      "session " + request.getAttribute("jakarta.servlet.request.ssl_session_id"),
+      "protocol " + request.getAttribute("org.apache.tomcat.util.net.secure_protocol_version"),
+      "certificate " + (chain == null ? "null" : chain[0].getSubjectX500Principal().getName()),
+      "SITE " + request.getAttribute("SITE"), "DEPARTMENT " + request.getAttribute("DEPARTMENT"),
+      "NOTE " + request.getAttribute("NOTE"), "field " + request.getHeader("Variable-NOTE"));
+    break;
   case "slow":
-    Thread.sleep(2000);
+    Thread.sleep(400);
     text = query.get("n");
     break;
   case "who":

@@ -1,4 +1,4 @@
-# The application of the uwsgi tests: what it does is in the query. `mode` in the environment is only for its name.
+# The WSGI application of the tests: what it does is in the query, and NAME in the environment is its name.
 import hashlib, os, time
 
 
@@ -35,7 +35,7 @@ def application(environ, start_response):
         start_response('299 Odd Enough', [('Set-Cookie', 'a=1'), ('Set-Cookie', 'b=2'), ('X-Odd', 'caf\xe9 "x"'), ('Content-Length', '0')])
         return []
     elif do == 'slow':
-        time.sleep(2)
+        time.sleep(0.4)
         text = query['n']
     elif do == 'who':
         text = '\n'.join([environ['REQUEST_METHOD'], environ['SCRIPT_NAME'] + environ['PATH_INFO'],

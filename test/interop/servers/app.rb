@@ -3,6 +3,7 @@ require 'socket'
 require 'digest'
 
 def body(client, headers)
+  client.write "HTTP/1.1 100 Continue\r\n\r\n" if headers['expect']
   return client.read(headers['content-length'].to_i) || '' unless headers['transfer-encoding'].to_s.downcase == 'chunked'
   whole = +''
   loop do
@@ -13,22 +14,48 @@ def body(client, headers)
   end
 end
 
+def answer(client, method, text, status = '200 OK', *fields)
+  head = ["HTTP/1.1 #{status}", "Content-Length: #{text.bytesize}", 'Connection: close', *fields]
+  client.write(head.join("\r\n") + "\r\n\r\n")
+  client.write text unless method == 'HEAD'
+end
+
+def big(client, count, length)
+  client.write "HTTP/1.1 200 OK\r\nConnection: close\r\n#{"Content-Length: #{count * 65_536}\r\n" if length}\r\n"
+  count.times { |i| client.write((i % 256).chr * 65_536) }
+end
+
+def die(client)
+  client.write "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + 'x' * 1000
+  sleep(0.2)
+  Process.kill('KILL', Process.pid)
+end
+
 def serve(client)
   method, target, = (client.gets or return).split
-  headers = {}
+  headers = Hash.new { |hash, name| hash[name] = '' }
   while (line = client.gets) && line != "\r\n"
     name, value = line.chomp.split(': ', 2)
-    headers[name.downcase] = value
+    headers[name.downcase] = headers.key?(name.downcase) ? "#{headers[name.downcase]}, #{value}" : value
   end
+  # Before the body is here.
+  return answer(client, method, 'early', '403 Forbidden') if target.include?('do=early')
   sent = body(client, headers)
-  text = case target
-         when /do=sum/ then "#{sent.bytesize} #{Digest::SHA256.hexdigest(sent)}"
-         when /do=big&n=(\d+)/ then (0...$1.to_i).map { |i| (i % 256).chr * 65_536 }.join
-         when /do=slow&n=(\d+)/ then sleep(0.3) && $1
-         else ENV.fetch('NAME', 'hello')
-         end
-  client.write "HTTP/1.1 200 OK\r\nContent-Length: #{text.bytesize}\r\nConnection: close\r\n\r\n"
-  client.write text unless method == 'HEAD'
+  case target
+  when /do=sum/ then answer(client, method, "#{sent.bytesize} #{Digest::SHA256.hexdigest(sent)}")
+  when /do=big&n=(\d+)(&length)?/ then big(client, $1.to_i, $2)
+  when /do=slow&n=(\d+)/
+    sleep(0.4)
+    answer(client, method, $1)
+  when /do=die/ then die(client)
+  when /do=error/ then answer(client, method, '', '500 Internal Server Error')
+  when /do=fields/
+    answer(client, method, '', '299 Odd Enough', 'Set-Cookie: a=1', 'Set-Cookie: b=2', "X-Odd: caf\xE9 \"x\"".b)
+  when /do=who/
+    path = target.split('?').first
+    answer(client, method, [method, path, client.peeraddr[3], *headers.values_at('host', 'x-twice', 'cookie'), 'http'].join("\n"))
+  else answer(client, method, ENV.fetch('NAME', 'hello'))
+  end
 rescue SystemCallError, IOError
   nil
 ensure
