@@ -338,6 +338,15 @@ describe('wire', () => {
     assert.deepEqual(ours.ear.events, ['closed']);
   });
 
+  test('to close a socket in peace the system is not asked who is at its other end', async (t) => {
+    const { wire, ear } = await pair(t);
+    let asked = 0;
+    Object.defineProperty(wire.socket, 'remoteFamily', { get: () => (asked++, 'IPv4') });
+    wire.destroy();
+    await eventually(() => ear.events.includes('closed'), 'closed');
+    assert.equal(asked, 0);
+  });
+
   test('cut while its FIN is under way: it is closed all the same', async (t) => {
     // In the same turn, and in each step of it in which the FIN may be on its way to the kernel.
     for (const soon of [false, true]) {

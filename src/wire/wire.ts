@@ -204,12 +204,19 @@ export class Wire implements WireLike {
     if (this.dead) return;
     this.dead = true;
     if ((this.socket as Socket | undefined) === undefined) return;
-    // A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells. While
-    // a FIN is under way libuv refuses (EINVAL), and Node then neither closes the socket nor says that it is closed.
-    const plain = (this.socket as Socket & { encrypted?: boolean }).encrypted !== true;
-    const able = plain && this.socket.remoteFamily !== undefined && !this.socket.writableEnded;
-    if (reset && able) this.socket.resetAndDestroy();
+    if (reset && this.#mayReset()) this.socket.resetAndDestroy();
     else this.socket.destroy();
+  }
+
+  /**
+   * A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells. While
+   * a FIN is under way libuv refuses (EINVAL), and Node then neither closes the socket nor says that it is closed.
+   * `remoteFamily` is a system call and some objects, so nobody else asks for it.
+   */
+  #mayReset(): boolean {
+    const { socket } = this;
+    if ((socket as Socket & { encrypted?: boolean }).encrypted === true) return false;
+    return socket.remoteFamily !== undefined && !socket.writableEnded;
   }
 
   #cork(): void {
