@@ -77,8 +77,14 @@ export class ProgramSession extends SingleSession implements Running {
 
   exited(exit: Exit): void {
     this.#exit = exit;
-    // Not before the head: that is an error, which says it.
-    if (!this.headless && this.#good && (exit.code ?? 0) > 0) this.#hearer?.note?.(`${manner(exit)} after its answer`);
+    this.#remark();
+  }
+
+  override receive(buffer: Buffer, start: number, end: number): void {
+    const early = this.#exit !== null && this.headless;
+    super.receive(buffer, start, end);
+    // Its end was heard of before its output was read.
+    if (early) this.#remark();
   }
 
   override eof(): void {
@@ -91,6 +97,14 @@ export class ProgramSession extends SingleSession implements Running {
     if (this.endless && this.#authorizes && this.#exit?.code !== 0)
       return this.fail('answer-incomplete', manner(this.#exit));
     super.eof();
+  }
+
+  /** A bad end after an answer. Not before the head: that is an error, which says it. */
+  #remark(): void {
+    const exit = this.#exit;
+    if (exit !== null && !this.headless && this.#good && (exit.code ?? 0) > 0) {
+      this.#hearer?.note?.(`${manner(exit)} after its answer`);
+    }
   }
 
   protected override fail(code: ErrorCode, detail?: string): void {
