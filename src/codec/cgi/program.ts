@@ -16,7 +16,7 @@ const NO_HEAD = { head: '' };
  * standard output. Where the answer states no length it is complete when the output ends and the program was not killed.
  */
 export class ProgramSession extends SingleSession implements Running {
-  command: Command = { program: '', below: '', env: [] };
+  command: Command = { program: '', below: '', env: [], input: false };
   readonly #out: ByteSink;
   #asked = false;
   #hearer: AnswerSink | null = null;
@@ -130,5 +130,5 @@ function commandOf(request: Request, target: RequestTarget, from: Asker): Comman
   environment(request, target, from, script, (name, value) => void env.push([name, value]));
   // With a `root` it is the script that the program interprets.
   if (!env.some(([name]) => name === 'SCRIPT_FILENAME')) env.push(['SCRIPT_FILENAME', program]);
-  return { program, below: fixed === '' ? root : '', env };
+  return { program, below: fixed === '' ? root : '', env, input: request.framing !== 'none' };
 }
