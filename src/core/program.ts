@@ -9,6 +9,8 @@ export interface Command {
   readonly below: string;
   /** Its environment, but for what the config hands on of our own. No name comes twice. */
   readonly env: readonly (readonly [name: string, value: string])[];
+  /** Something may be written to its standard input. Else that is empty. */
+  readonly input: boolean;
 }
 
 /** How a program ended: a status, or the signal that killed it. */

@@ -6,15 +6,16 @@ import { Duplex, type Readable, type Writable } from 'node:stream';
  * in it, when a program ends without having read all.
  */
 export class Pipes extends Duplex {
-  readonly #input: Writable;
+  /** `null`: there is nothing to be written. */
+  readonly #input: Writable | null;
   readonly #output: Readable;
 
-  constructor(input: Writable, output: Readable) {
+  constructor(input: Writable | null, output: Readable) {
     super();
     this.#input = input;
     this.#output = output;
     // Nobody has to read what he is sent (RFC 3875 §4.2).
-    input.on('error', () => {});
+    input?.on('error', () => {});
     output.on('error', () => {});
     output.on('data', (bytes: Buffer) => {
       if (!this.push(bytes)) output.pause();
@@ -30,10 +31,12 @@ export class Pipes extends Duplex {
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
-    this.#input.write(chunk, encoding, () => done());
+    if (this.#input === null) done();
+    else this.#input.write(chunk, encoding, () => done());
   }
 
   override _writev(chunks: readonly { chunk: Buffer | string; encoding: BufferEncoding }[], done: () => void): void {
+    if (this.#input === null) return done();
     this.#input.cork();
     for (const [i, { chunk, encoding }] of chunks.entries())
       this.#input.write(chunk, encoding, i === chunks.length - 1 ? () => done() : undefined);
@@ -41,12 +44,12 @@ export class Pipes extends Duplex {
   }
 
   override _final(done: () => void): void {
-    this.#input.end();
+    this.#input?.end();
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#input.destroy();
+    this.#input?.destroy();
     this.#output.destroy();
     done(error);
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { type Clock, LONGEST_TIMER } from '../core/clock.ts';
 import type { Program, ProgramOwner, Unstartable } from '../core/program.ts';
 import type { Account } from './account.ts';
@@ -19,6 +19,8 @@ export interface Start {
   readonly env: Readonly<Record<string, string>>;
   /** `null`: as sluice. */
   readonly account: Account | null;
+  /** Something may be written to its standard input. Else that is empty: a pipe costs two descriptors and a socket. */
+  readonly input: boolean;
   /** Milliseconds, as in `ProcessOptions`. */
   readonly finish: number;
   readonly kill: number;
@@ -59,7 +61,7 @@ export class RunningProgram implements Program {
       // RFC 3875 §7.2.
       cwd: dirname(start.file),
       env: { ...start.env },
-      stdio: 'pipe',
+      stdio: [start.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       // A session, and so a process group, of its own: signals reach all that it has started.
       detached: true,
       ...start.account,
@@ -74,7 +76,7 @@ export class RunningProgram implements Program {
       this.stream = null;
       return;
     }
-    this.stream = new Pipes(child.stdin, child.stdout);
+    this.stream = new Pipes(child.stdin, child.stdout as Readable);
     child.on('exit', (code, signal) => this.#exited(code, signal));
     child.stderr?.on('data', (bytes: Buffer) => owner.complained(bytes));
     child.stderr?.on('error', () => {});

@@ -42,7 +42,11 @@ function programs(t: TestContext): Programs {
 }
 
 function launch(all: Programs, program: string, options: Partial<ProcessOptions> = {}, owner = new Owner()): Program {
-  const launched = all.launch({ ...processSchema.parse({}), ...options }, { program, below: '', env: [] }, owner);
+  const launched = all.launch(
+    { ...processSchema.parse({}), ...options },
+    { program, below: '', env: [], input: true },
+    owner,
+  );
   assert.ok(!('code' in launched), JSON.stringify(launched));
   launched.stream?.on('error', () => {}).resume();
   return launched;
@@ -67,6 +71,30 @@ test('input, output and complaints; each end is told once', linux, async (t) => 
     ['hello', 'complaint\n', ['exited 4', 'silent'], 0],
   );
 });
+
+test(
+  'without anything to write, the input is empty, and what is written all the same goes nowhere',
+  linux,
+  async (t) => {
+    const all = programs(t);
+    const file = scripts(t).add('x', 'cat', 'ls -l /proc/self/fd/0');
+    const command = { program: file, below: '', env: [], input: false };
+    const launched = all.launch(processSchema.parse({}), command, new Owner());
+    assert.ok(!('code' in launched), JSON.stringify(launched));
+    const { stream } = launched;
+    let text = '';
+    let ended = false;
+    stream?.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    stream?.on('end', () => (ended = true));
+    stream?.cork();
+    stream?.write('one');
+    stream?.write('two');
+    stream?.uncork();
+    stream?.end('hello');
+    await eventually(() => ended && all.count === 0, text);
+    assert.match(text, /^[^\n]* -> \/dev\/null\n$/);
+  },
+);
 
 test('of those that nobody waits for only so many are left, and the oldest go', linux, async (t) => {
   const all = programs(t);
@@ -146,7 +174,7 @@ test('no more files: said, nothing runs, and it goes on when there are some', li
     const options = processSchema.parse({});
     const start = () => new Promise((resolve) => {
       const owner = { notStarted: (...all) => resolve(all.join(' ')), complained() {}, silent() {}, exited: ({ code }) => resolve('exited ' + code) };
-      const launched = all.launch(options, { program: ${JSON.stringify(file)}, below: '', env: [] }, owner);
+      const launched = all.launch(options, { program: ${JSON.stringify(file)}, below: '', env: [], input: true }, owner);
       if ('code' in launched) resolve(launched.code + ' ' + launched.detail);
       launched.stream?.resume();
     });

@@ -68,6 +68,7 @@ export class Programs {
       script: odd.length === 0 ? script : wrapper(options, odd),
       env,
       account,
+      input: command.input,
       finish: options.finish,
       kill: options.kill,
     };

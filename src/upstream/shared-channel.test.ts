@@ -103,6 +103,35 @@ describe('a connection that exchanges share', () => {
     assert.equal(users[2].link?.state, 'open');
   });
 
+  test('requests that come in one turn leave in one write; one that travels alone leaves at once', async (t) => {
+    const { carrying, channels, link } = await stage(t);
+    const { users, peer } = await carrying(1);
+    const { socket } = channels[0].wire;
+    const write = t.mock.method(socket, '_write');
+    const come = (count: number): LinkListener[] => {
+      const more = Array.from({ length: count }, (_, i) => new LinkListener(`GET /more${i}`));
+      for (const user of more) user.use(link(user));
+      return more;
+    };
+    const [, gone] = come(3);
+    gone.link?.abandon();
+    const before = write.mock.callCount();
+    assert.ok(before <= 1, 'who leaves says so at once, and takes with it what waits');
+    assert.equal(
+      await peer.until('3 abort\n'),
+      '2 open GET /more0\n2 end\n3 open GET /more1\n3 end\n4 open GET /more2\n4 end\n3 abort\n',
+    );
+    come(2);
+    assert.equal(write.mock.callCount(), before);
+    assert.equal(await peer.until('6 end\n'), '5 open GET /more0\n5 end\n6 open GET /more1\n6 end\n');
+    assert.equal(write.mock.callCount(), before + 1);
+    for (const id of [1, 2, 4, 5, 6]) peer.send(`${id} head 200\n${id} end\n`);
+    await eventually(() => users[0].events.includes('end') && channels[0].busy === 0, 'all answers');
+    const sent = write.mock.callCount();
+    come(1);
+    assert.equal(write.mock.callCount(), sent + 1);
+  });
+
   test('an origin that is another by the time the connection is there: all who wait get a new one', async (t) => {
     const { where, channels, link, sessions } = await stage(t);
     const users = [new LinkListener(), new LinkListener()];

@@ -50,6 +50,8 @@ export class SharedChannel implements WireOwner {
   readonly #blocked = new Set<Stream>();
   readonly #withheld = new Set<Stream>();
   #touched: Stream[] = [];
+  /** Whose requests leave at the end of this turn of the event loop. */
+  #leaving: Stream[] = [];
   /** The codec is in the middle of a read: it is not to be asked for anything new. */
   #receiving = false;
   #retired = false;
@@ -216,6 +218,15 @@ export class SharedChannel implements WireOwner {
     return taken && !stream.withheld;
   }
 
+  /**
+   * Writes a request that is a head and nothing else. When others travel here as well it may wait for the end of this turn
+   * of the event loop: under load some twenty come in one turn, and then share a system call, a packet and the peer's waking up.
+   */
+  writeSoon(stream: Stream): void {
+    if (this.#streams.size === 1) this.write(stream);
+    else if (this.#leaving.push(stream) === 1) this.pool.clock.soon(() => this.#writeLeaving());
+  }
+
   /** What was withheld of the stream's request may go. */
   taken(stream: Stream): void {
     this.#withheld.delete(stream);
@@ -346,6 +357,14 @@ export class SharedChannel implements WireOwner {
       else if (!this.#blocked.has(stream)) stream.released();
     }
     this.#writeOwn();
+  }
+
+  #writeLeaving(): void {
+    const leaving = this.#leaving;
+    this.#leaving = [];
+    this.#guard(() => {
+      for (const stream of leaving) if (this.#streams.has(stream)) this.write(stream);
+    });
   }
 
   /** Answers to pings, allowances, aborts: nobody waits for them to be out. */

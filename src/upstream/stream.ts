@@ -93,7 +93,7 @@ export class Stream implements Link, AnswerSink {
     if (!this.#requestEnded) return undefined;
     this.#requestSent();
     // With a body the head waits for the first piece, to leave in one write.
-    this.#channel.write(this);
+    this.#channel.writeSoon(this);
     return undefined;
   }
 

@@ -3,6 +3,8 @@ import { connect, createServer, type NetConnectOpts, type Socket } from 'node:ne
 import { PassThrough } from 'node:stream';
 import { describe, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
+import { connect as connectSecurely, createServer as createSecureServer } from 'node:tls';
+import { authority } from '../../test/support/certificates.ts';
 import { eventually, sleep } from '../../test/support/scripted.ts';
 import type { WireOwner } from '../core/wire.ts';
 import { type Block, BLOCK_SIZE, blockOf, holdBlock, releaseBlock, sharedBuffer, takeBlock } from './blocks.ts';
@@ -62,6 +64,33 @@ async function pair(t: TestContext): Promise<Pair> {
   wire.attach(socket, false);
   await new Promise((resolve) => socket.once('connect', resolve));
   const peer = await accepted;
+  peer.on('error', () => {});
+  t.after(() => {
+    server.close();
+    peer.destroy();
+    socket.destroy();
+  });
+  return { wire, ear, peer };
+}
+
+/** The same over TLS; `undefined` without openssl. */
+async function securePair(t: TestContext): Promise<Pair | undefined> {
+  const issued = authority(t)?.own;
+  if (issued === undefined) return undefined;
+  const server = createSecureServer({ ...issued.pem, allowHalfOpen: true, pauseOnConnect: true });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const accepted = new Promise<Socket>((resolve) => server.once('secureConnection', resolve));
+  const ear = new Ear();
+  const wire = new Wire(ear);
+  const { port } = server.address() as { port: number };
+  const socket = connectSecurely({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    onread: wire.readInto(),
+  } as never);
+  wire.attach(socket, false);
+  const [peer] = await Promise.all([accepted, new Promise((resolve) => socket.once('secureConnect', resolve))]);
   peer.on('error', () => {});
   t.after(() => {
     server.close();
@@ -336,6 +365,45 @@ describe('wire', () => {
     await eventually(() => code !== '', 'the reset arrives');
     assert.equal(code, 'ECONNRESET');
     assert.deepEqual(ours.ear.events, ['closed']);
+  });
+
+  test('to close a socket in peace the system is not asked who is at its other end', async (t) => {
+    const { wire, ear } = await pair(t);
+    let asked = 0;
+    Object.defineProperty(wire.socket, 'remoteFamily', { get: () => (asked++, 'IPv4') });
+    wire.destroy();
+    await eventually(() => ear.events.includes('closed'), 'closed');
+    assert.equal(asked, 0);
+  });
+
+  test('over TLS short writes count as taken, and long ones only when they are out', async (t) => {
+    const made = await securePair(t);
+    if (made === undefined) return;
+    const { wire, ear, peer } = made;
+    const writes = countWrites(t, wire);
+    for (const text of ['a', 'b', 'c']) {
+      wire.text(text);
+      assert.equal(wire.flush(), true);
+    }
+    // In one turn: the first write is on its way, and the others wait for it in one piece.
+    const heard = listenTo(peer);
+    await eventually(() => heard.text === 'abc', 'the bytes');
+    assert.ok(writes.count <= 3, `${writes.count} writes`);
+    assert.deepEqual(ear.events, []);
+    wire.bytes(Buffer.alloc(30_000_000, 'x'), 0, 30_000_000);
+    assert.equal(wire.flush(), false);
+    await eventually(() => ear.events.includes('flushed') && heard.text.length === 30_000_003, 'all is out');
+  });
+
+  test('over TLS finish closes when everything is out, however little that is', async (t) => {
+    const made = await securePair(t);
+    if (made === undefined) return;
+    const { wire, ear, peer } = made;
+    const heard = listenTo(peer);
+    wire.text('the last');
+    wire.finish();
+    await eventually(() => heard.ended && ear.events.includes('closed'), 'closed');
+    assert.equal(heard.text, 'the last');
   });
 
   test('cut while its FIN is under way: it is closed all the same', async (t) => {

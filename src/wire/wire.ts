@@ -9,6 +9,13 @@ import { type Block, BLOCK_SIZE, blockOf, holdBlock, isShared, releaseBlock, sha
 const TEXT_LIMIT = 16_384;
 const NOTHING = Buffer.alloc(0);
 
+/**
+ * Over TLS Node says that a write is out only when the turn of the event loop is over, although the kernel has mostly taken it
+ * at once. So many bytes, a record of TLS, count as taken: else every write would be followed by the question whether it is
+ * out, which is an empty write of its own, and by an answer.
+ */
+const TLS_SLACK = 16_384;
+
 /** A socket that carries its wire, so that one function serves all sockets' events. */
 type WiredSocket = Socket & { wire?: Wire };
 
@@ -40,6 +47,8 @@ export class Wire implements WireLike {
   readonly #shared: Buffer;
   #buffer: Buffer;
   #block: Block | null = null;
+  /** Bytes that may wait in the socket and count as taken. */
+  #slack = 0;
   #text = '';
   #corked = false;
   #waiting = false;
@@ -72,6 +81,7 @@ export class Wire implements WireLike {
   attach(socket: Socket, byEvents: boolean): void {
     (this as { socket: Socket }).socket = socket;
     (socket as WiredSocket).wire = this;
+    if ((socket as Socket & { encrypted?: boolean }).encrypted === true) this.#slack = TLS_SLACK;
     if (byEvents) socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
@@ -148,7 +158,7 @@ export class Wire implements WireLike {
       this.#corked = false;
       socket.uncork();
     }
-    if (socket.writableLength === 0) return true;
+    if (socket.writableLength <= this.#slack) return true;
     if (!this.#waiting) {
       this.#waiting = true;
       // An empty write ends when all before it have: cheaper than asking for 'drain' on every write.
@@ -195,7 +205,7 @@ export class Wire implements WireLike {
 
   /** Closes once everything written is out. */
   finish(): void {
-    if (this.flush()) this.destroy();
+    if (this.flush() && (this.dead || this.socket.writableLength === 0)) this.destroy();
     else if (!this.dead) this.socket.end(() => this.destroy());
   }
 
@@ -204,12 +214,19 @@ export class Wire implements WireLike {
     if (this.dead) return;
     this.dead = true;
     if ((this.socket as Socket | undefined) === undefined) return;
-    // A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells. While
-    // a FIN is under way libuv refuses (EINVAL), and Node then neither closes the socket nor says that it is closed.
-    const plain = (this.socket as Socket & { encrypted?: boolean }).encrypted !== true;
-    const able = plain && this.socket.remoteFamily !== undefined && !this.socket.writableEnded;
-    if (reset && able) this.socket.resetAndDestroy();
+    if (reset && this.#mayReset()) this.socket.resetAndDestroy();
     else this.socket.destroy();
+  }
+
+  /**
+   * A unix socket has no RST, and Node refuses to send one; nor does it below TLS, where the missing close_notify tells. While
+   * a FIN is under way libuv refuses (EINVAL), and Node then neither closes the socket nor says that it is closed.
+   * `remoteFamily` is a system call and some objects, so nobody else asks for it.
+   */
+  #mayReset(): boolean {
+    const { socket } = this;
+    if ((socket as Socket & { encrypted?: boolean }).encrypted === true) return false;
+    return socket.remoteFamily !== undefined && !socket.writableEnded;
   }
 
   #cork(): void {

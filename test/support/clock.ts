@@ -48,7 +48,8 @@ export function manualClock(start = 1000, wall = Date.UTC(2026, 10, 21, 10, 0, 0
     random: () => 0.5,
     after: (ms, run) => add(ms, 0, run),
     every: (ms, run) => add(ms, ms, run),
-    soon: (run) => void add(0, 0, run),
+    // No time passes by it.
+    soon: (run) => void setImmediate(run),
     advance(ms) {
       const until = present + ms;
       runDue(until, false);

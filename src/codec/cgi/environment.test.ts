@@ -5,7 +5,7 @@ import { targetOf } from '../../../test/support/fastcgi.ts';
 import type { ClientAddress, Exchange } from '../../core/exchange.ts';
 import * as names from '../../core/names.ts';
 import type { RequestTarget } from '../codec.ts';
-import { environment } from './environment.ts';
+import { environment, type Pair, written } from './environment.ts';
 import { type Script, scriptOf } from './script.ts';
 
 function variables(exchange: Exchange, target: RequestTarget = targetOf()): Record<string, string> {
@@ -219,4 +219,79 @@ test('field names that never come again do not pile up', () => {
     const found = variables(exchangeOf({}, 'GET / HTTP/1.1', 'Host: a', `X-N${i}: ${i}`));
     assert.equal(found[`HTTP_X_N${i}`], String(i));
   }
+});
+
+const lines: Pair = (name, value) => `${name}=${value}\n`;
+
+/** The variables by both ways: what is kept of a client's last request must not show. */
+function told(exchange: Exchange, target: RequestTarget = php, pair: Pair = lines): string[] {
+  const script = scriptOf(exchange.request, target.cgi) as Script;
+  const whole = written(exchange.request, target, exchange, script, pair).split('\n').slice(0, -1);
+  const listed: string[] = [];
+  environment(
+    exchange.request,
+    target,
+    exchange,
+    script,
+    (name, value) => void listed.push(pair(name, value).slice(0, -1)),
+  );
+  assert.deepEqual(whole.toSorted(), listed.toSorted());
+  return whole;
+}
+
+/** A request of the same client as before. */
+function next(client: ClientAddress, ...head: string[]): Exchange {
+  const exchange = exchangeOf({}, ...head);
+  Object.assign(exchange.front, { client });
+  return exchange;
+}
+
+test('written as one text it is the same, whatever the client has asked before', () => {
+  const first = exchangeOf({}, 'GET /a.php?1 HTTP/1.1', 'Host: a:81', 'X-User: one');
+  const { client } = first.front;
+  told(first);
+  told(next(client, 'POST /b/c.php/d HTTP/1.0', 'Host: b'));
+  told(next(client, 'GET /a.php HTTP/1.1', 'Host: [::1]'), { ...php, replaceHost: true });
+  told(next(client, 'GET /a.php HTTP/1.1', 'Host: a'), targetOf());
+  told(
+    next(client, 'GET /a.php HTTP/1.1', 'Host: a'),
+    targetOf({ root: '/elsewhere', split: ['.php'], env: { A: 'b' } }),
+  );
+  told(next(client, 'GET /a.php HTTP/1.1', 'Host: a'), php, (name, value) => `${name}: ${value}\n`);
+  const behind = next(client, 'GET /a.php HTTP/1.1', 'Host: a');
+  behind.remote = '203.0.113.9';
+  told(behind);
+  const asked = next(client, 'GET /a.php HTTP/1.1', 'Host: a');
+  asked.authorizes = true;
+  told(asked);
+  const admitted = next(client, 'GET /a.php HTTP/1.1', 'Host: a');
+  admitted.variables = new Map([['REMOTE_ADDR', 'hidden']]);
+  assert.ok(told(admitted).includes('REMOTE_ADDR=hidden'));
+  assert.ok(told(next(client, 'GET /a.php HTTP/1.1', 'Host: a:81')).includes('HTTP_HOST=a:81'));
+});
+
+test('what sluice says about a client is written once, and again when somebody else says something about him', () => {
+  const first = exchangeOf({}, 'GET /a.php HTTP/1.1', 'Host: a');
+  const { client } = first.front;
+  const forwarded = 'X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n';
+  // No line yet, then some; a request that has others; some more behind them; one of them a second time, and as a field.
+  told(first);
+  client.lines = forwarded;
+  const asked = (added: string, ...fields: string[]): string[] => {
+    const exchange = next(client, 'GET /a.php HTTP/1.1', 'Host: a', ...fields);
+    exchange.request.fields.added = added;
+    return told(exchange).filter((line) => line.startsWith('HTTP_X_'));
+  };
+  const usual = ['HTTP_X_FORWARDED_FOR=192.0.2.1', 'HTTP_X_FORWARDED_PROTO=http'];
+  assert.deepEqual(asked(forwarded), usual);
+  assert.deepEqual(asked(''), []);
+  assert.deepEqual(asked(`X-Own: x\r\n${forwarded}`), ['HTTP_X_OWN=x', ...usual]);
+  assert.deepEqual(asked(`${forwarded}X-Own: x\r\n`), [...usual, 'HTTP_X_OWN=x']);
+  const twice = ['HTTP_X_FORWARDED_FOR=192.0.2.1, hook', 'HTTP_X_FORWARDED_PROTO=http'];
+  assert.deepEqual(asked(`${forwarded}x-forwarded-for: hook\r\n`), twice);
+  assert.deepEqual(asked(forwarded, 'X-Forwarded-Proto: ws'), [
+    'HTTP_X_FORWARDED_PROTO=ws, http',
+    'HTTP_X_FORWARDED_FOR=192.0.2.1',
+  ]);
+  assert.deepEqual(asked(forwarded), usual);
 });

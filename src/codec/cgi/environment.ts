@@ -1,12 +1,17 @@
+import type { ClientAddress } from '../../core/exchange.ts';
 import * as names from '../../core/names.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
 import { cameByHttps, hostOf } from '../host.ts';
+import { tellFields, tellLines } from './field-variables.ts';
 import type { CgiOptions } from './options.ts';
 import { bytesOf, type Script } from './script.ts';
 
 /** Takes one variable. All text is latin1: one character is one byte. No name comes twice. */
 export type Tell = (name: string, value: string) => void;
+
+/** How a protocol writes one variable. */
+export type Pair = (name: string, value: string) => string;
 
 /** What an upstream's options come to, made once. */
 interface Prepared {
@@ -30,6 +35,7 @@ const prepared = new WeakMap<CgiOptions, Prepared>();
 export function environment(request: Request, target: RequestTarget, from: Asker, script: Script, tell: Tell): void {
   const { root, env, own } = prepare(target.cgi);
   const { variables = null, authorizes = false } = from;
+  const { client } = from.front;
   const say: Tell =
     own.size === 0 && variables === null && !authorizes
       ? tell
@@ -37,27 +43,133 @@ export function environment(request: Request, target: RequestTarget, from: Asker
           if (own.has(name) || variables?.has(name) === true || (authorizes && NOT_FOR_AUTHORIZERS.has(name))) return;
           tell(name, value);
         };
+  always(client, root, from.remote, say);
   about(request, from, say);
   where(request, script, root, say);
-  who(request, target, from, say);
-  fields(request, say);
+  host(hostOf(request, target), say);
+  tellFields(request.fields, say);
   for (const [name, value] of env) tell(name, value);
   if (variables !== null) for (const [name, value] of variables) if (!own.has(name)) tell(name, value);
+}
+
+/** What was written for a client's last request and will most likely be the same for its next one. */
+interface Kept {
+  readonly pair: Pair;
+  readonly prepared: Prepared;
+  readonly always: string;
+  /** The client's own lines, and what they are as variables. */
+  readonly lines: string;
+  readonly named: readonly string[];
+  readonly forwarded: string;
+  authority: string;
+  host: string;
+}
+
+const kept = new WeakMap<ClientAddress, Kept>();
+
+/** One thread tells one request at a time. */
+let text = '';
+let write: Pair = () => '';
+const add: Tell = (name, value) => {
+  text += write(name, value);
+};
+
+/**
+ * The same as one text, for protocols that send it as one. Half of it says the same for all requests of a client's
+ * connection, and is written once.
+ */
+export function written(request: Request, target: RequestTarget, from: Asker, script: Script, pair: Pair): string {
+  const { client } = from.front;
+  const { fields } = request;
+  const made = prepare(target.cgi);
+  text = '';
+  write = pair;
+  const usual = made.env.length === 0 && (from.variables ?? null) === null && from.authorizes !== true;
+  if (usual && from.remote === client.address) {
+    const known = keptOf(client, made, pair);
+    const own = known.named.length > 0 && fields.added.startsWith(known.lines);
+    text = own ? known.always + known.forwarded : known.always;
+    about(request, from, add);
+    where(request, script, made.root, add);
+    text += hostText(known, hostOf(request, target));
+    if (tellFields(fields, add, own ? known.lines.length : 0, own ? known.named : [])) return taken();
+    // Somebody has added to what sluice says about the client: then the two are one variable.
+    text = '';
+  }
+  environment(request, target, from, script, add);
+  return taken();
+}
+
+function taken(): string {
+  const whole = text;
+  text = '';
+  return whole;
+}
+
+function keptOf(client: ClientAddress, made: Prepared, pair: Pair): Kept {
+  let known = kept.get(client);
+  if (known === undefined || known.pair !== pair || known.prepared !== made || known.lines !== client.lines) {
+    const named: string[] = [];
+    always(client, made.root, client.address, add);
+    const mine = taken();
+    tellLines(client.lines, (name, value) => {
+      named.push(name);
+      add(name, value);
+    });
+    known = {
+      pair,
+      prepared: made,
+      always: flat(mine),
+      lines: client.lines,
+      named,
+      forwarded: flat(taken()),
+      authority: '',
+      host: '',
+    };
+    kept.set(client, known);
+  }
+  return known;
+}
+
+function hostText(known: Kept, authority: string): string {
+  if (known.authority !== authority || known.host === '') {
+    const before = taken();
+    host(authority, add);
+    known.host = flat(taken());
+    known.authority = authority;
+    text = before;
+  }
+  return known.host;
+}
+
+/** Text that is used again and again in one piece: of many it would be put together again each time it is sent. */
+function flat(pieces: string): string {
+  return Buffer.from(pieces, 'latin1').latin1Slice();
 }
 
 /** FastCGI 1.0 §6.3. */
 const NOT_FOR_AUTHORIZERS = new Set(['CONTENT_LENGTH', 'PATH_INFO', 'SCRIPT_NAME', 'DOCUMENT_URI']);
 
-function about(request: Request, { front: { client } }: Asker, tell: Tell): void {
+/** What holds for a connection. */
+function always(client: ClientAddress, root: string, remote: string, tell: Tell): void {
   tell('GATEWAY_INTERFACE', 'CGI/1.1');
   tell('SERVER_SOFTWARE', 'sluice');
+  // php-cgi answers only when the server says that it has been through here (cgi.force_redirect).
+  tell('REDIRECT_STATUS', '200');
+  tell('SERVER_PORT', String(client.localPort === 0 ? (client.scheme === 'https' ? 443 : 80) : client.localPort));
+  if (client.localAddress !== '') tell('SERVER_ADDR', client.localAddress);
+  tell('REMOTE_ADDR', remote);
+  // Behind a trusted proxy the client's own port is not known.
+  if (remote === client.address && client.port > 0) tell('REMOTE_PORT', String(client.port));
+  if (root !== '') tell('DOCUMENT_ROOT', root);
+}
+
+function about(request: Request, { front: { client } }: Asker, tell: Tell): void {
   tell('SERVER_PROTOCOL', `HTTP/${request.version}`);
   tell('REQUEST_METHOD', request.method);
   const secure = cameByHttps(request, client);
   tell('REQUEST_SCHEME', secure ? 'https' : 'http');
   if (secure) tell('HTTPS', 'on');
-  // php-cgi answers only when the server says that it has been through here (cgi.force_redirect).
-  tell('REDIRECT_STATUS', '200');
   if (request.framing === 'length') tell('CONTENT_LENGTH', String(request.length));
   else if (request.framing === 'none' && request.fields.find(names.CONTENT_LENGTH) >= 0) tell('CONTENT_LENGTH', '0');
 }
@@ -68,93 +180,24 @@ function where(request: Request, { name, info }: Script, root: string, tell: Tel
   tell('SCRIPT_NAME', name);
   tell('PATH_INFO', info);
   tell('DOCUMENT_URI', name + info);
-  if (root === '') return;
-  tell('DOCUMENT_ROOT', root);
-  tell('SCRIPT_FILENAME', root + name);
+  if (root !== '') tell('SCRIPT_FILENAME', root + name);
   // No PATH_TRANSLATED, although RFC 3875 §4.1.6 has it: with cgi.fix_pathinfo=0 PHP runs that file instead of the script, so
   // that `/index.php/uploads/picture.jpg` would run the picture.
 }
 
-function who(request: Request, target: RequestTarget, from: Asker, tell: Tell): void {
-  const { client } = from.front;
-  const authority = hostOf(request, target);
+function host(authority: string, tell: Tell): void {
   tell('HTTP_HOST', authority);
-  tell('SERVER_NAME', authority.replace(/:\d*$/, ''));
-  tell('SERVER_PORT', String(client.localPort === 0 ? (client.scheme === 'https' ? 443 : 80) : client.localPort));
-  if (client.localAddress !== '') tell('SERVER_ADDR', client.localAddress);
-  tell('REMOTE_ADDR', from.remote);
-  // Behind a trusted proxy the client's own port is not known.
-  if (from.remote === client.address && client.port > 0) tell('REMOTE_PORT', String(client.port));
+  tell('SERVER_NAME', withoutPort(authority));
 }
 
-/** One thread tells one request at a time. */
-const found: string[] = [];
-const values: string[] = [];
-
-function fields({ fields }: Request, tell: Tell): void {
-  found.length = 0;
-  values.length = 0;
-  for (let i = 0; i < fields.count; i++) {
-    if (fields.kept(i)) collect(variableOf(fields.name(i)), fields.value(i));
+function withoutPort(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  for (let i = colon + 1; i < authority.length; i++) {
+    const code = authority.charCodeAt(i);
+    // It was a colon of an IPv6 address.
+    if (code < 0x30 || code > 0x39) return authority;
   }
-  const { added } = fields;
-  for (let at = 0; at < added.length;) {
-    const end = added.indexOf('\r\n', at);
-    const colon = added.indexOf(':', at);
-    collect(variableOf(added.slice(at, colon)), added.slice(colon + 2, end));
-    at = end + 2;
-  }
-  for (let i = 0; i < found.length; i++) tell(found[i], values[i]);
-}
-
-/** RFC 3875 §4.1.18: fields of one name become one variable. Cookies are joined as RFC 6265 §5.4 separates them. */
-function collect(name: string, value: string): void {
-  if (name === '') return;
-  const index = found.indexOf(name);
-  if (index < 0) {
-    found.push(name);
-    values.push(value);
-  } else values[index] += (name === 'HTTP_COOKIE' ? '; ' : ', ') + value;
-}
-
-/** Variables by the name of the field, as it was spelled. Bounded, since clients choose the names. */
-const spelled = new Map<string, string>();
-const MOST_SPELLED = 1000;
-
-function variableOf(name: string): string {
-  const known = spelled.get(name);
-  if (known !== undefined) return known;
-  const variable = mangle(name);
-  if (spelled.size < MOST_SPELLED) spelled.set(name, variable);
-  return variable;
-}
-
-/** No variables: they concern the connection, or are told in another way. */
-const NEVER = new Set([
-  'HOST',
-  'CONTENT_LENGTH',
-  'TRANSFER_ENCODING',
-  'CONNECTION',
-  'KEEP_ALIVE',
-  'PROXY_CONNECTION',
-  'TE',
-  'TRAILER',
-  'UPGRADE',
-  'EXPECT',
-  'HTTP2_SETTINGS',
-  // "httpoxy", CVE-2016-5385 and others: programs take HTTP_PROXY for the proxy that they should use.
-  'PROXY',
-]);
-
-/**
- * `User-Agent` is HTTP_USER_AGENT. A name with anything but letters, digits and hyphens is no variable, as in Apache:
- * `X_User` would become what `X-User` becomes, and a client could pass for the proxy before us that sets the other.
- */
-function mangle(name: string): string {
-  if (!/^[a-z0-9-]+$/i.test(name)) return '';
-  const upper = name.toUpperCase().replaceAll('-', '_');
-  if (NEVER.has(upper)) return '';
-  return upper === 'CONTENT_TYPE' ? upper : `HTTP_${upper}`;
+  return colon < 0 ? authority : authority.slice(0, colon);
 }
 
 function prepare(cgi: CgiOptions): Prepared {

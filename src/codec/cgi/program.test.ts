@@ -158,6 +158,20 @@ test('notes: what it complains about, and a bad end after a good answer only', (
   assert.deepEqual(answered([GOOD], ok).notes, []);
 });
 
+test('a bad end that is heard of before the output is read', () => {
+  for (const output of [GOOD, 'Content-Length: 2\n\nhi']) {
+    for (const pieces of [[output], output.split('')]) {
+      const heard = new Heard();
+      const session = new ProgramSession(new Sent(), LIMITS);
+      session.open(requestOf('GET / HTTP/1.1', 'Host: a'), PROGRAM, heard, asker());
+      session.exited({ code: 3, signal: null });
+      for (const piece of pieces) feed(session, Buffer.from(piece, 'latin1'));
+      session.eof();
+      assert.deepEqual([heard.events.at(-1), heard.notes], ['end', ['exit status 3 after its answer']]);
+    }
+  }
+});
+
 test('the input ends with the request: at once, or with its body', () => {
   const ends: string[] = [];
   const out = Object.assign(new Sent(), { end: () => void ends.push('end') });

@@ -18,7 +18,7 @@ const NO_HEAD = { head: '' };
  * an authorizer's yes is, whatever it states, when the program has ended with 0.
  */
 export class ProgramSession extends SingleSession implements Running {
-  command: Command = { program: '', below: '', env: [] };
+  command: Command = { program: '', below: '', env: [], input: false };
   readonly #out: ByteSink;
   #asked = false;
   #hearer: AnswerSink | null = null;
@@ -81,9 +81,14 @@ export class ProgramSession extends SingleSession implements Running {
 
   exited(exit: Exit): void {
     this.#exit = exit;
-    // Not before the head, nor after a yes: that is an error, which says it.
-    if (this.headless || !this.#good || this.#yes?.said === true) return;
-    if ((exit.code ?? 0) > 0) this.#hearer?.note?.(`${manner(exit)} after its answer`);
+    this.#remark();
+  }
+
+  override receive(buffer: Buffer, start: number, end: number): void {
+    const early = this.#exit !== null && this.headless;
+    super.receive(buffer, start, end);
+    // Its end was heard of before its output was read.
+    if (early) this.#remark();
   }
 
   override eof(): void {
@@ -96,6 +101,15 @@ export class ProgramSession extends SingleSession implements Running {
     super.eof();
     if (this.#exit?.code === 0) this.#yes?.release();
     else this.#yes?.revoke('answer-incomplete', manner(this.#exit));
+  }
+
+  /** A bad end after an answer. Not before the head, nor after a yes: that is an error, which says it. */
+  #remark(): void {
+    const exit = this.#exit;
+    if (exit === null || this.headless || !this.#good || this.#yes?.said === true) return;
+    if ((exit.code ?? 0) > 0) {
+      this.#hearer?.note?.(`${manner(exit)} after its answer`);
+    }
   }
 
   protected override fail(code: ErrorCode, detail?: string): void {
@@ -121,5 +135,5 @@ function commandOf(request: Request, target: RequestTarget, from: Asker): Comman
   environment(request, target, from, script, (name, value) => void env.push([name, value]));
   // With a `root` it is the script that the program interprets.
   if (!env.some(([name]) => name === 'SCRIPT_FILENAME')) env.push(['SCRIPT_FILENAME', program]);
-  return { program, below: fixed === '' ? root : '', env };
+  return { program, below: fixed === '' ? root : '', env, input: request.framing !== 'none' };
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
 import { CgiHeadReader } from '../cgi/answer-head.ts';
 import { Complaints } from '../cgi/complaints.ts';
-import { environment } from '../cgi/environment.ts';
+import { written } from '../cgi/environment.ts';
 import { scriptOf } from '../cgi/script.ts';
 import type { Asker, CodecLimits, CodecSession, RequestTarget } from '../codec.ts';
 import { FAILED, MORE } from '../http1/lines.ts';
@@ -17,12 +17,6 @@ type State = 'idle' | 'head' | 'body' | 'broken';
 
 /** One thread reads one head at a time, and whoever gets it copies what it wants to keep. */
 const scratch = new Answer();
-
-/** One thread tells one request at a time. */
-let pairs = '';
-const tell = (name: string, value: string): void => {
-  pairs += records.pair(name, value);
-};
 
 /**
  * FastCGI 1.0 towards a responder: a request becomes PARAMS and STDIN, STDOUT the answer, STDERR lines of the log. One
@@ -85,12 +79,10 @@ export class FastCgiSession implements CodecSession {
     this.#surplus = 0;
     this.#stdoutEnded = false;
     if (!this.#keep) this.reusable = false;
-    pairs = '';
-    environment(request, target, from, script, tell);
+    const pairs = written(request, target, from, script, records.pair);
     const { begin, noMoreStdin } = this.#frames;
     const stdin = request.framing === 'none' ? noMoreStdin : '';
     this.#out.text(begin[(this.#keep ? 1 : 0) + (this.#authorizes ? 2 : 0)] + records.params(pairs, this.#id) + stdin);
-    pairs = '';
     return 0;
   }
 

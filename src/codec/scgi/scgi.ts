@@ -1,25 +1,19 @@
 import { z } from 'zod';
 import type { ByteSink } from '../../core/answer.ts';
-import { environment, type Tell } from '../cgi/environment.ts';
+import { type Pair, written } from '../cgi/environment.ts';
 import { scriptOf } from '../cgi/script.ts';
 import { type Head, SingleSession } from '../cgi/single.ts';
 import type { CodecKind, CodecLimits } from '../codec.ts';
 
-/** One thread tells one request at a time. */
-let pairs = '';
-const tell: Tell = (name, value) => {
-  if (name !== 'CONTENT_LENGTH' && name !== 'SCGI') pairs += `${name}\0${value}\0`;
-};
+const pair: Pair = (name, value) => (name === 'CONTENT_LENGTH' || name === 'SCGI' ? '' : `${name}\0${value}\0`);
 
 /** A netstring of variables, the length first and always (python.ca/scgi/protocol.txt). No variable holds a NUL. */
 const told: Head = (request, target, from) => {
   const script = scriptOf(request, target.cgi);
   if (typeof script === 'string') return script;
-  pairs = `CONTENT_LENGTH\0${request.framing === 'length' ? request.length : 0}\0SCGI\x001\0`;
-  environment(request, target, from, script, tell);
-  const head = `${pairs.length}:${pairs},`;
-  pairs = '';
-  return { head };
+  const first = `CONTENT_LENGTH\0${request.framing === 'length' ? request.length : 0}\0SCGI\x001\0`;
+  const pairs = first + written(request, target, from, script, pair);
+  return { head: `${pairs.length}:${pairs},` };
 };
 
 export const scgi = {

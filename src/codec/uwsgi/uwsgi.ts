@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ByteSink } from '../../core/answer.ts';
 import { count } from '../../core/kind.ts';
-import { environment, type Tell } from '../cgi/environment.ts';
+import { type Pair, written } from '../cgi/environment.ts';
 import { scriptOf } from '../cgi/script.ts';
 import { type Head, SingleSession } from '../cgi/single.ts';
 import type { CodecKind, CodecLimits } from '../codec.ts';
@@ -23,21 +23,14 @@ const options = z
   })
   .meta({ title: 'uwsgi' });
 
-/** One thread tells one request at a time. */
-let pairs = '';
-const tell: Tell = (name, value) => {
-  pairs += `${word(name.length)}${name}${word(value.length)}${value}`;
-};
+const pair: Pair = (name, value) => `${word(name.length)}${name}${word(value.length)}${value}`;
 
 /** modifier1, size, modifier2, then names and values, each after its length; numbers little-endian (uwsgi-docs, Protocol). */
 function toldBy({ modifier1, modifier2 }: z.output<typeof options>): Head {
   return (request, target, from) => {
     const script = scriptOf(request, target.cgi);
     if (typeof script === 'string') return script;
-    pairs = '';
-    environment(request, target, from, script, tell);
-    const block = pairs;
-    pairs = '';
+    const block = written(request, target, from, script, pair);
     // A value too long for its word makes the block too long as well.
     if (block.length > MOST) return 'head-too-large-for-origin';
     return { head: `${String.fromCharCode(modifier1)}${word(block.length)}${String.fromCharCode(modifier2)}${block}` };
