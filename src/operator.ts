@@ -241,6 +241,7 @@ export class Operator implements Control {
         name: origin.name,
         address: origin.address,
         state: origin.state,
+        fault: origin.fault,
         inFlight: origin.inFlight,
         weight: this.#sluice.weightOf(upstream, origin),
         backup: origin.backup,

@@ -382,8 +382,8 @@ export class Sluice {
   /**
    * Puts another config in force, in all threads; or rejects, and changes nothing.
    *
-   * @param reload the admin interface goes along, and reads its token again: names and operators' changes, which leave it
-   *   as it is, must not fail because of it
+   * @param reload somebody has asked for it. The admin interface goes along, and reads its token again: names and operators'
+   *   changes, which leave it as it is, must not fail because of it
    */
   async #apply(given: Config, overrides: Overrides, reload = false): Promise<Change[]> {
     const before = this.#config;
@@ -417,7 +417,7 @@ export class Sluice {
     admin.commit();
     this.#given = given;
     this.#overrides = overrides;
-    this.children.update(given, config);
+    this.children.update(given, config, reload);
     return changes;
   }
 

@@ -1,5 +1,6 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
+import { errors } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Origin, OriginState } from '../core/origin.ts';
 import type { Ask } from '../balance/balancer.ts';
@@ -78,9 +79,16 @@ export function choose(
 
 function nobody(all: readonly Origin[], size: number, children: UpstreamConfig['children']): string {
   const none = all.every(({ state }) => state === 'draining');
-  if (none && children === 'come')
+  if (none && children?.state === 'come')
     return `no process is ready: it waits in the queue (of at most ${size}) until one is`;
-  if (none && children === 'stopped') return 'its processes have crashed too often: 503 children-stopped';
+  if (none && children !== undefined) return `no process is started any more (${children.why}): 503 children-stopped`;
   if (none) return 'there is no origin that could ever take it: 503 no-origin';
+  const faults = all
+    .filter(({ state }) => state !== 'draining')
+    .map(({ state, fault }) => (state === 'down' ? fault : ''));
+  const fault = faults.at(-1) ?? '';
+  if (fault !== '' && !faults.includes('') && children?.state !== 'come') {
+    return `nobody can be connected to, and waiting does not mend that: ${errors[fault].status} ${fault}`;
+  }
   return `nobody is usable now: it waits in the queue (of at most ${size}) until one is, and is answered 504 when that takes too long`;
 }

@@ -286,14 +286,18 @@ test('origins that are told in the names of CGI: script and variables instead of
 });
 
 test('an upstream whose processes are not there yet, or have crashed', () => {
-  const site = (children: 'come' | 'stopped'): Config => {
+  const site = (state: 'come' | 'stopped'): Config => {
+    const children = { state, why: state === 'come' ? '' : 'app.3 ended with code 1' };
     const given = config({ upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
     return { ...given, upstreams: { app: { ...given.upstreams['app'], origins: [], children } } };
   };
   const because = (children: 'come' | 'stopped'): string | null =>
     explain(site(children), { method: 'GET', url: '/', fields: [] }, manualClock()).because;
   assert.match(because('come') ?? '', /^no process is ready: it waits in the queue/);
-  assert.match(because('stopped') ?? '', /503 children-stopped$/);
+  assert.match(
+    because('stopped') ?? '',
+    /^no process is started any more \(app\.3 ended with code 1\): 503 children-stopped$/,
+  );
   // Without a running process they are taken for ready.
   const made = ask({}, undefined, { upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
   assert.deepEqual(

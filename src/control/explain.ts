@@ -40,6 +40,8 @@ export interface LiveOrigin {
   readonly backup: boolean;
   /** Why it is in this state, as the log said it; '' when there is nothing to say. */
   readonly reason: string;
+  /** See `Origin.fault`. */
+  readonly fault?: ErrorCode | '';
   /** The process that it is, with its pid, when sluice has started it. */
   readonly child?: string | undefined;
 }
@@ -238,9 +240,10 @@ function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undef
     return upstream.origins.map((options) => {
       return { origin: new Origin(options), reason: '', child: options.spawn?.name ?? null };
     });
-  return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null }) => {
+  return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null, fault = '' }) => {
     const origin = new Origin({ url: name, address, weight, backup });
     origin.inFlight = inFlight;
+    origin.fault = fault;
     if (state === 'full') origin.resize(inFlight);
     else origin.state = state;
     return { origin, reason, child };

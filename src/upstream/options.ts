@@ -22,6 +22,13 @@ export interface ConfiguredOrigin extends OriginOptions {
   readonly spawn?: SpawnOptions;
 }
 
+/** Whether children will come that are not there yet: when they are needed, or not at all, and why. */
+export interface Coming {
+  readonly state: 'come' | 'stopped';
+  /** For people; '' where they come. */
+  readonly why: string;
+}
+
 /** Waiting for an origin. */
 const queueSchema = z
   .strictObject({
@@ -282,6 +289,6 @@ export type UpstreamOptions = Readonly<z.output<typeof shape>> & {
   readonly origins: readonly ConfiguredOrigin[];
   /** In the config in force: what children are started with, by name. */
   readonly spawn?: Readonly<Record<string, SpawnOptions>>;
-  /** In the config in force, where it has children: they `come` when they are needed, or too many of them have crashed. */
-  readonly children?: 'come' | 'stopped';
+  /** In the config in force, where it has children: they `come` when they are needed, or none is started, and `why`. */
+  readonly children?: Coming;
 };

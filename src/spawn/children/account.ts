@@ -2,15 +2,16 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Account } from './place.ts';
 import type { SpawnOptions } from './options.ts';
+import { Unfit } from './unfit.ts';
 
 /**
- * Who a child is to run as; `null`: as sluice. Rejects with what is wrong: there is no such user or group, or sluice is
+ * Who a child is to run as; `null`: as sluice. Rejects with what is wrong, as `Unfit`: there is no such user or group, or sluice is
  * not root. `id` is asked for users, because they need not be in /etc/passwd.
  */
 export async function accountOf({ user, group }: Pick<SpawnOptions, 'user' | 'group'>): Promise<Account | null> {
   if (user === undefined && group === undefined) return null;
   if (process.getuid?.() !== 0) {
-    throw new Error('`user` and `group`: only root can start a process as somebody else');
+    throw new Unfit('`user` and `group`: only root can start a process as somebody else');
   }
   const uid = user === undefined ? 0 : await number('-u', user);
   const gid = group === undefined ? await groupOf(user ?? 0) : await groupNumber(group);
@@ -36,7 +37,7 @@ function id(what: '-u' | '-g', user: string): Promise<number> {
     execFile('id', [what, '--', user], (error, output) => {
       const found = output.trim();
       if (error === null && /^\d+$/.test(found)) resolve(Number(found));
-      else reject(new Error(`there is no user ${JSON.stringify(user)} (see \`id ${user}\`)`));
+      else reject(new Unfit(`there is no user ${JSON.stringify(user)} (see \`id ${user}\`)`));
     });
   });
 }
@@ -47,7 +48,7 @@ async function groupNumber(group: string | number): Promise<number> {
   const line = groups.split('\n').find((one) => one.startsWith(`${group}:`));
   const found = Number(line?.split(':')[2]);
   if (line === undefined || !Number.isInteger(found)) {
-    throw new Error(`there is no group ${JSON.stringify(group)} in /etc/group: write its number`);
+    throw new Unfit(`there is no group ${JSON.stringify(group)} in /etc/group: write its number`);
   }
   return found;
 }

@@ -2,20 +2,21 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { SpawnOptions } from './options.ts';
+import { Unfit } from './unfit.ts';
 
 /**
  * Looks whether a command can be started at all, to name the cause when it cannot: a shell would only say that something was
- * not found. Rejects with it. What it cannot see (an interpreter that is missing, rights of another user) the child's own
+ * not found. Rejects with it, as `Unfit`. What it cannot see (an interpreter that is missing, rights of another user) the child's own
  * launcher says.
  */
 export async function findCommand({ command, cwd, env }: Pick<SpawnOptions, 'command' | 'cwd' | 'env'>): Promise<void> {
   const folder = resolve(cwd ?? '.');
   const place = await stat(folder).catch(() => null);
-  if (place === null) throw new Error(`its cwd ${folder} does not exist`);
-  if (!place.isDirectory()) throw new Error(`its cwd ${folder} is no folder`);
+  if (place === null) throw new Unfit(`its cwd ${folder} does not exist`);
+  if (!place.isDirectory()) throw new Unfit(`its cwd ${folder} is no folder`);
   if (command.includes('/')) {
     const why = await reason(isAbsolute(command) ? command : join(folder, command));
-    if (why !== undefined) throw new Error(`its command ${command} ${why}`);
+    if (why !== undefined) throw new Unfit(`its command ${command} ${why}`);
     return;
   }
   const path = env['PATH'] ?? process.env['PATH'] ?? '';
@@ -25,7 +26,7 @@ export async function findCommand({ command, cwd, env }: Pick<SpawnOptions, 'com
     if (why === undefined) return;
     if (why !== MISSING) best = `in ${one} ${why}`;
   }
-  throw new Error(`its command ${command} ${best}`);
+  throw new Unfit(`its command ${command} ${best}`);
 }
 
 const MISSING = 'does not exist';

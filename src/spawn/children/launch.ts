@@ -10,6 +10,7 @@ import { Keeper } from './keeper.ts';
 import { Lines } from './lines.ts';
 import type { SpawnOptions } from './options.ts';
 import { Folders, freePort, type Handed, listenAt } from './place.ts';
+import { isUnfit, Unfit } from './unfit.ts';
 
 /** What is to be started. */
 export interface Order {
@@ -24,8 +25,8 @@ export interface Ears {
   readonly heard: (line: string) => void;
   /** A line for the log. */
   readonly said: (line: string) => void;
-  /** Its first process is gone; `how` as in "ended with code 1". Comes once, after `launch` has resolved. */
-  readonly exited: (how: string) => void;
+  /** Its first process is gone; `how` as in "ended with code 1", `null` without one. Comes once, after `launch` has resolved. */
+  readonly exited: (how: string, code: number | null) => void;
 }
 
 /** A child that runs. */
@@ -43,7 +44,7 @@ export interface Launched {
 
 /** What starts children. */
 export interface Launcher {
-  /** Rejects with the cause when it cannot: then nothing is left of it. */
+  /** Rejects with the cause when it cannot, with `Unfit` when it will not soon be able to: then nothing is left of it. */
   launch(order: Order, ears: Ears): Promise<Launched>;
 }
 
@@ -142,7 +143,7 @@ export class ProcessLauncher implements Launcher {
     for (const stream of [child.stdout, child.stderr]) if (stream !== null) lines.read(stream);
     child.once('exit', (code, signal) => {
       // What it said last is read before: it may tell why.
-      this.#clock.soon(() => ears.exited(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+      this.#clock.soon(() => ears.exited(signal === null ? `ended with code ${code}` : `was ended by ${signal}`, code));
     });
     child.on('error', (error) => ears.said(error.message));
     return {
@@ -161,13 +162,14 @@ export class ProcessLauncher implements Launcher {
   }
 }
 
-/** Rejects when there could be no process: too many of them, no memory, no file descriptors. */
+/** Rejects when there could be no process: too many of them, no memory, no file descriptors, a folder that its user may not enter. */
 function started(child: ChildProcess): Promise<void> {
   return new Promise((resolve_, reject) => {
     child.once('spawn', resolve_);
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new Error(`no process could be started: ${error.code ?? error.message}`)),
-    );
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why = `no process could be started: ${error.code ?? error.message}`;
+      reject(isUnfit(error.code) ? new Unfit(why) : new Error(why));
+    });
   });
 }
 
