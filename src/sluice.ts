@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
 import { Children } from './children.ts';
-import type { Checked } from './config/index.ts';
+import { advice, type Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { boardKeys } from './control/boards.ts';
 import { Overrides } from './control/overrides.ts';
@@ -183,6 +183,7 @@ export class Sluice {
     this.#checks.update(this.#config);
     this.children.update(this.#given, this.#config);
     this.#warn([]);
+    void this.#advise();
     this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
@@ -204,6 +205,7 @@ export class Sluice {
       const warned = unverified(this.#given);
       const changes = await this.#resolved(config, () => this.#apply(config, this.#lasting(), true));
       this.#warn(warned);
+      void this.#advise();
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -443,6 +445,17 @@ export class Sluice {
     for (const name of unverified(this.#given)) {
       const why = 'whoever gets between can read and change everything (tls.verify: false)';
       if (!said.includes(name)) this.say('warn', 'tls-unverified', `${name}: nobody checks its certificates: ${why}`);
+    }
+  }
+
+  /** What the config names and this machine has not. */
+  async #advise(): Promise<void> {
+    try {
+      for (const { code, message } of await advice(this.#given, undefined, true)) {
+        if (this.#closing === null) this.say('warn', code, message);
+      }
+    } catch (error) {
+      this.report(error);
     }
   }
 

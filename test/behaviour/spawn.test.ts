@@ -224,9 +224,15 @@ test('a command that is missing is waited for a moment, and found again by a rel
     before({ ...app(t), command: path, instances: { min: 0, max: 1 } }, { queue: { timeout: '10m' } }),
   );
   assert.equal((await fetchOnce(`${line.base}/`)).status, 503);
+  await eventually(() => with_(line, 'config/missing-program').length === 1, 'it is said at the start');
+  assert.match(
+    with_(line, 'config/missing-program')[0] ?? '',
+    /^warn .* upstreams\.app\.origins\.spawn\.command: \/.*app does not exist; /,
+  );
   symlinkSync(process.execPath, path);
   await line.sluice.reload(line.sluice.given);
   assert.equal((await fetchOnce(`${line.base}/`)).status, 200);
+  assert.equal(with_(line, 'config/missing-program').length, 1);
 });
 
 test('ready by HTTP, and by a line', async (t) => {

@@ -28,6 +28,8 @@ export const fastcgi = {
   // Apache's name for it is fcgi.
   schemes: ['fastcgi', 'fcgi'],
   speaksCgi: true,
+  // php-fpm.
+  runsScripts: true,
   // The protocol does not, but PHP takes a body without CONTENT_LENGTH for an empty one.
   needsLength: true,
   multiplexesWith: ({ multiplex }) => multiplex === 'auto',

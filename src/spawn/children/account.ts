@@ -7,10 +7,15 @@ import { Unfit } from './unfit.ts';
 /**
  * Who a child is to run as; `null`: as sluice. Rejects with what is wrong, as `Unfit`: there is no such user or group, or sluice is
  * not root. `id` is asked for users, because they need not be in /etc/passwd.
+ *
+ * @param ahead whether it will be root when it matters is not asked
  */
-export async function accountOf({ user, group }: Pick<SpawnOptions, 'user' | 'group'>): Promise<Account | null> {
+export async function accountOf(
+  { user, group }: Partial<Pick<SpawnOptions, 'user' | 'group'>>,
+  ahead = false,
+): Promise<Account | null> {
   if (user === undefined && group === undefined) return null;
-  if (process.getuid?.() !== 0) {
+  if (!ahead && process.getuid?.() !== 0) {
     throw new Unfit('`user` and `group`: only root can start a process as somebody else');
   }
   const uid = user === undefined ? 0 : await number('-u', user);
