@@ -21,7 +21,6 @@ export function cgiComplaints(input: Fields): Complaint[] {
     if (own === undefined) continue;
     const schemesOf = schemesIn(upstream['origins']);
     const path = ['upstreams', name];
-    if (upstream['cgi'] !== undefined) found.push(...unspoken(schemesOf, path));
     const leading = routes.filter((route) => route['to'] === name);
     // What every route completes need not be complete.
     if (leading.length === 0 || leading.some((route) => route['cgi'] === undefined))

@@ -9,6 +9,7 @@ import { addressOf } from './address.ts';
 import { cgiComplaints } from './cgi.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
+import { unheard } from './parts.ts';
 import { showPath, type PropertyPath } from './problems.ts';
 import { schemes } from './schema.ts';
 
@@ -118,6 +119,7 @@ function upstreams(given: unknown): Complaint[] {
     if (!isFields(upstream)) return [];
     return [
       ...origins(upstream, path),
+      ...unheard(upstream, list(upstream['origins']), path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
       ...security(upstream['tls'], upstream['origins'], path),

@@ -37,6 +37,7 @@ export const problemCodes = {
   'config/two-actions': 'A route has more than one of `to`, `respond` and `redirect`.',
   'config/no-routes': 'There is nothing to serve, or several upstreams and no routes to tell which requests go where.',
   'config/unreachable-route': 'Every request that the route matches is taken by an earlier one.',
+  'config/unheard': 'A part of an upstream is for protocols that none of its origins speaks.',
   'config/no-origins': 'An upstream has no origins.',
   'config/duplicate-origin': 'An upstream has the same origin twice; a weight gives it a larger share.',
   'config/duplicate-listener': 'Two listeners have the same address or name.',
