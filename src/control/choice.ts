@@ -11,6 +11,10 @@ import type { Explanation } from './views.ts';
 /** An origin, and what is known of it beside. */
 export interface KnownOrigin {
   readonly origin: Origin;
+  /** What it is called: a process that is not there has no address yet that could name it. */
+  readonly name: string;
+  /** For people. */
+  readonly address: string;
   /** Why it is in its state; '' when there is nothing to say. */
   readonly reason: string;
   /** The process that it is. */
@@ -22,6 +26,8 @@ interface Chosen {
   readonly key: string;
   readonly origins: Explanation['origins'];
   readonly origin: Origin | null;
+  /** What `origins` call it. */
+  readonly pick: string | null;
   readonly because: string;
 }
 
@@ -51,8 +57,10 @@ export function choose(
   const origin = primary ?? balancer.pick(ask(true)) ?? null;
   const backups = primary === undefined;
   const usable = all.filter(mayBe(backups));
-  const origins = there.map(({ origin: one, reason, child }) => ({
-    name: one.name,
+  const pick = there.find((one) => one.origin === origin)?.name ?? null;
+  const origins = there.map(({ origin: one, name, address, reason, child }) => ({
+    name,
+    address,
     child,
     weight: one.weight,
     state: one.state,
@@ -65,7 +73,7 @@ export function choose(
           ? ''
           : 'a backup: others are usable',
   }));
-  return { key, origins, origin, because: reason() };
+  return { key, origins, origin, pick, because: reason() };
 
   function reason(): string {
     if (origin === null) return nobody(all, queue.size, children);

@@ -329,6 +329,14 @@ export function originName(address: OriginAddress): string {
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
 
+/** The name for people: with what it speaks in front, where that is not plain HTTP. `fastcgi+unix:/run/php.sock` */
+export function shownAddress(address: OriginAddress): string {
+  const name = originName(address);
+  const { scheme, path, program } = address;
+  if (program !== undefined || scheme === 'http') return name;
+  return path === undefined ? `${scheme}://${name}` : `${scheme}+${name}`;
+}
+
 function sameAddress(a: OriginAddress, b: OriginAddress): boolean {
   return a.scheme === b.scheme && a.host === b.host && originName(a) === originName(b);
 }
