@@ -382,7 +382,7 @@ test('a child that ignores TERM is killed; processes that children have started 
 
 test('a child that floods its output keeps working, and the log is not flooded', async (t) => {
   const flood = app(t, {});
-  const script = `setInterval(() => process.stdout.write('spam\\n'.repeat(20000)), 10); require(${JSON.stringify(flood.args?.[0])})`;
+  const script = `setInterval(() => process.stdout.write('spam\\n'.repeat(20000)), 10); require(${JSON.stringify([flood.args].flat()[0])})`;
   const line = await running(t, before({ ...flood, args: ['-e', script] }));
   for (let i = 0; i < 20; i++) assert.equal((await fetchOnce(`${line.base}/sleep/20`)).status, 200);
   await eventually(
