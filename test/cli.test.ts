@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { codecs } from '../src/codec/index.ts';
 import { root, run } from '../scripts/tools.ts';
 import { QUIET, startNode } from './support/program.ts';
 
@@ -46,6 +47,11 @@ test('help and version are no errors', async () => {
     assert.equal(code, 0, output);
     assert.notEqual(output, '');
   }
+});
+
+test('proxy --help names every protocol that origins may speak', async () => {
+  const { output } = await run('node', [QUIET, 'src/cli.ts', 'proxy', '--help']);
+  for (const { schemes } of codecs) assert.match(output, new RegExp(`\\b${schemes[0]}:`), schemes[0]);
 });
 
 test('a config may import sluice by its name where no package of that name is', async (t) => {

@@ -136,6 +136,8 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly runsScripts?: boolean;
   /** Its origins are programs, started for one exchange each: they have a path instead of an address. */
   readonly runs?: boolean;
+  /** Where its servers listen by default, or in their documents' examples. A hint for people: none is taken for granted. */
+  readonly usualPort?: number;
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

@@ -150,17 +150,20 @@ const hostSchema = z
 
 /**
  * One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first; `programs` those of them
- * whose origins are programs.
+ * whose origins are programs; `usualPort` is told where a port is missing.
  */
 export function originSchema(
   schemes: readonly string[],
   programs: readonly string[] = [],
+  usualPort: (scheme: string) => number | undefined = () => undefined,
 ): z.ZodType<ConfiguredOrigin, OriginInput> {
   const url = z.union([z.string(), z.number()]).superRefine((given, context) => {
     const problem = parseOrigin(String(given), schemes, programs);
     if (!isOriginProblem(problem)) return;
-    const { message, ...params } = problem;
-    context.addIssue({ code: 'custom', input: given, message, params });
+    const { message, portless, ...params } = problem;
+    const port = portless === undefined ? undefined : usualPort(portless);
+    const hint = port === undefined ? '' : `, as in ${String(given).replace(/[:/]+$/, '')}:${port}`;
+    context.addIssue({ code: 'custom', input: given, message: message + hint, params });
   });
   const long = z
     .strictObject({

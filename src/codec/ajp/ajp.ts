@@ -27,6 +27,8 @@ export const ajp = {
   name: 'ajp',
   about: 'AJP/1.3, which servlet containers such as Tomcat and Jetty speak',
   schemes: ['ajp', 'ajp13'],
+  // Tomcat's.
+  usualPort: 8009,
   options,
   create: (given: z.output<typeof options>, out, limits) => new AjpSession(given, out, limits),
 } as const satisfies CodecKind<typeof options>;
