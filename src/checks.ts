@@ -6,6 +6,7 @@ import type { Config } from './config/config.ts';
 import { boardKeys, type BoardMap } from './control/boards.ts';
 import { Board } from './core/board.ts';
 import type { Clock } from './core/clock.ts';
+import { type ErrorCode, errors } from './core/errors.ts';
 import { METER } from './core/meter.ts';
 import { blockOrigin, type Origin } from './core/origin.ts';
 import type { Turned } from './data-plane.ts';
@@ -84,18 +85,23 @@ export class Checks {
         const security = this.#securities.get(upstream)?.security;
         return offer === null || security === undefined ? null : probeSecurely(address, security, offer);
       },
-      turned: (origin, healthy, why) => this.#found(upstream, origin, healthy, why),
+      turned: (origin, healthy, why, code) => {
+        const lasts = code !== undefined && errors[code].lasts;
+        this.#found(upstream, origin, healthy, why, lasts ? code : '');
+      },
       defect: this.#defect,
     });
   }
 
-  #found(upstream: string, origin: Origin, healthy: boolean, why: string): void {
+  /** @param fault see `Origin.fault` */
+  #found(upstream: string, origin: Origin, healthy: boolean, why: string, fault: ErrorCode | '' = ''): void {
     // Nobody has been told yet that one waits for its first check.
     if (origin.failing !== healthy && !origin.unchecked) return;
     // At the start all are as cold as each other, and none begins slowly: 0 is from the start.
     if (!healthy || origin.since > 0) origin.since = this.#clock.now();
     if (!healthy) origin.meter[METER.ejections]++;
     origin.failing = !healthy;
+    origin.fault = fault;
     this.#turned(upstream, origin.name, origin.state, healthy && origin.resting ? `${why}, but it rests` : why);
     this.#shared.stir(upstream);
   }

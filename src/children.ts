@@ -79,7 +79,9 @@ export class Children {
       if (spawning.length === 0) return [name, upstream];
       const origins = upstream.origins.flatMap((origin) => this.#expandOne(name, origin));
       const pools = spawning.map((origin) => this.#places.get(keyOf(name, origin))?.pool);
-      const children = pools.every((pool) => pool?.stopped === true) ? 'stopped' : 'come';
+      const children = pools.every((pool) => pool?.stopped === true)
+        ? { state: 'stopped' as const, why: pools.map((pool) => pool?.why).join('; ') }
+        : { state: 'come' as const, why: '' };
       const spawn = Object.fromEntries(spawning.map((origin) => [nameOf(origin), origin.spawn as SpawnOptions]));
       return [name, { ...upstream, origins, spawn, children }];
     });
@@ -89,8 +91,10 @@ export class Children {
   /**
    * This config is in force: `given` as it was given, `expanded` with what is served. Children that are new in the config are
    * started, those that are changed are replaced, those that are gone finish what they have and end.
+   *
+   * @param reload somebody has asked for it: what could not be started may be there now
    */
-  update(given: Config, expanded: Config): void {
+  update(given: Config, expanded: Config, reload = false): void {
     const wanted = new Set<string>();
     for (const [upstream, { origins }] of Object.entries(given.upstreams)) {
       for (const origin of origins) {
@@ -100,6 +104,7 @@ export class Children {
       }
     }
     for (const [key, place] of this.#places) if (!wanted.has(key)) this.#retire(key, place);
+    if (reload) for (const { pool } of this.#places.values()) pool.again();
     const inForce = new Map<string, Child>();
     for (const place of this.#all()) this.#applied(place, expanded, inForce);
     this.#inForce = inForce;

@@ -61,7 +61,9 @@ program
   .addOption(new Option('--from <address>', 'where to listen: PORT or HOST:PORT').default('8080'))
   .requiredOption(
     '--to <url...>',
-    'one or more origins: http://HOST:PORT, HOST:PORT, a port of this machine, unix:/path',
+    'one or more origins: a port of this machine, HOST:PORT, http://HOST or unix:/path for HTTP; https://HOST, h2://HOST, h2c://HOST, ' +
+      'fastcgi://HOST:PORT, scgi://HOST:PORT, uwsgi://HOST:PORT, ajp://HOST:PORT for other protocols; each also on a socket, as in ' +
+      'fastcgi+unix:/path; srv:NAME; or a program, cgi:/path',
   )
   .option('--balance <name>', 'how an origin is chosen', 'random-two')
   .addOption(new Option('--threads <n>', 'threads to use, or auto for one per core').argParser(parseThreads).default(1))

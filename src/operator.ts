@@ -27,7 +27,7 @@ import type {
 } from './control/views.ts';
 import type { Clock } from './core/clock.ts';
 import { METER } from './core/meter.ts';
-import { type Origin, originName, type OriginOptions } from './core/origin.ts';
+import { type Origin, originName, type OriginOptions, shownAddress } from './core/origin.ts';
 import { figuresOf } from './figures.ts';
 import { showMetrics } from './observe/metrics.ts';
 import type { Sluice, Source } from './sluice.ts';
@@ -138,11 +138,12 @@ export class Operator implements Control {
 
   async changeOrigin(
     upstream: string,
-    origin: string,
+    given: string,
     { state, weight }: OriginChange,
     ttl?: number,
     who: Who = PROGRAM,
   ): Promise<OriginView> {
+    const origin = this.#named(upstream, given);
     const one = { upstream, origin, until: this.#until(ttl) };
     const what = [...(state === undefined ? [] : [state]), ...(weight === undefined ? [] : [`weight ${weight}`])];
     await this.#change(
@@ -162,7 +163,8 @@ export class Operator implements Control {
     return this.#origin(upstream, origin);
   }
 
-  async removeOrigin(upstream: string, origin: string, ttl?: number, who: Who = PROGRAM): Promise<void> {
+  async removeOrigin(upstream: string, given: string, ttl?: number, who: Who = PROGRAM): Promise<void> {
+    const origin = this.#named(upstream, given);
     await this.#change(upstream, origin, `remove ${origin}${shown({ ttl })}`, who, (before, where) => {
       if (!where.inForce) throw this.#unknown(upstream, origin);
       // What came by hand only goes without a trace.
@@ -241,6 +243,7 @@ export class Operator implements Control {
         name: origin.name,
         address: origin.address,
         state: origin.state,
+        fault: origin.fault,
         inFlight: origin.inFlight,
         weight: this.#sluice.weightOf(upstream, origin),
         backup: origin.backup,
@@ -319,6 +322,12 @@ export class Operator implements Control {
 
   #find(upstream: string, name: string): Origin | undefined {
     return this.#sluice.shared.origins.get(upstream)?.find((origin) => origin.name === name);
+  }
+
+  /** Origins go by their name; as they are shown they are understood as well. */
+  #named(upstream: string, given: string): string {
+    const origins = this.#sluice.shared.origins.get(upstream) ?? [];
+    return origins.find(({ address }) => shownAddress(address) === given)?.name ?? given;
   }
 
   #known(upstream: string): void {

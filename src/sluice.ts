@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Administration, UNTOUCHED } from './administration.ts';
 import { Checks } from './checks.ts';
 import { Children } from './children.ts';
-import type { Checked } from './config/index.ts';
+import { advice, type Checked } from './config/index.ts';
 import type { Config } from './config/config.ts';
 import { Overrides } from './control/overrides.ts';
 import { type Change, plan, showChange } from './control/plan.ts';
@@ -175,6 +175,7 @@ export class Sluice {
     this.#checks.update(this.#config);
     this.children.update(this.#given, this.#config);
     this.#warn([]);
+    void this.#advise();
     this.#rounds = this.#clock.every(ROUND, () => this.#round());
   }
 
@@ -196,6 +197,7 @@ export class Sluice {
       const warned = unverified(this.#given);
       const changes = await this.#resolved(config, () => this.#apply(config, this.#lasting(), true));
       this.#warn(warned);
+      void this.#advise();
       this.#loaded = this.#clock.wall();
       this.#tell('reload', changes);
       this.say('info', 'reload', changes.length === 0 ? 'nothing has changed' : 'done');
@@ -350,8 +352,8 @@ export class Sluice {
   /**
    * Puts another config in force, in all threads; or rejects, and changes nothing.
    *
-   * @param reload the admin interface goes along, and reads its token again: names and operators' changes, which leave it
-   *   as it is, must not fail because of it
+   * @param reload somebody has asked for it. The admin interface goes along, and reads its token again: names and operators'
+   *   changes, which leave it as it is, must not fail because of it
    */
   async #apply(given: Config, overrides: Overrides, reload = false): Promise<Change[]> {
     const before = this.#config;
@@ -385,7 +387,7 @@ export class Sluice {
     admin.commit();
     this.#given = given;
     this.#overrides = overrides;
-    this.children.update(given, config);
+    this.children.update(given, config, reload);
     return changes;
   }
 
@@ -411,6 +413,17 @@ export class Sluice {
     for (const name of unverified(this.#given)) {
       const why = 'whoever gets between can read and change everything (tls.verify: false)';
       if (!said.includes(name)) this.say('warn', 'tls-unverified', `${name}: nobody checks its certificates: ${why}`);
+    }
+  }
+
+  /** What the config names and this machine has not. */
+  async #advise(): Promise<void> {
+    try {
+      for (const { code, message } of await advice(this.#given, undefined, true)) {
+        if (this.#closing === null) this.say('warn', code, message);
+      }
+    } catch (error) {
+      this.report(error);
     }
   }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { codecs } from '../src/codec/index.ts';
 import { root, run } from '../scripts/tools.ts';
 import { QUIET, startNode } from './support/program.ts';
 
@@ -48,6 +49,11 @@ test('help and version are no errors', async () => {
   }
 });
 
+test('proxy --help names every protocol that origins may speak', async () => {
+  const { output } = await run('node', [QUIET, 'src/cli.ts', 'proxy', '--help']);
+  for (const { schemes } of codecs) assert.match(output, new RegExp(`\\b${schemes[0]}:`), schemes[0]);
+});
+
 test('a config may import sluice by its name where no package of that name is', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,4 +63,27 @@ test('a config may import sluice by its name where no package of that name is', 
   const check = startNode(t, [cli, 'check'], { cwd: folder });
   assert.equal(await check.ended, 0);
   assert.equal(check.output(), 'sluice.config.mts: good. 1 listener, 1 route, 1 upstream with 1 origin.\n');
+});
+
+test('what a config names is looked for: files are warned of, accounts are errors', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const cli = join(root, 'src', 'cli.ts');
+  const file = join(folder, 'sluice.config.yaml');
+  const check = async (spawn: string): Promise<[unknown, string]> => {
+    writeFileSync(file, `upstreams:\n  app:\n    origins:\n      spawn: ${spawn}\n`);
+    const { code, output } = await run('node', [QUIET, cli, 'check', file]);
+    return [code, output.replaceAll(`${folder}/`, '')];
+  };
+  const [warned, why] = await check('{ command: /bin/shh }');
+  assert.equal(warned, 0, why);
+  assert.match(
+    why,
+    /^sluice\.config\.yaml:4:25: warning: .*spawn\.command: \/bin\/shh does not exist; did you mean \/bin\/sh\?$/m,
+  );
+  assert.match(why, /^sluice\.config\.yaml: good\. .* 1 origin\. 1 warning\.$/m);
+  const [refused, wrong] = await check('{ command: sh, user: no-such-user }');
+  assert.equal(refused, 2);
+  assert.match(wrong, /^sluice\.config\.yaml:4:35: upstreams\.app\.origins\.spawn\.user: no user no-such-user/m);
+  assert.match(wrong, /1 thing that cannot work on this machine/);
 });

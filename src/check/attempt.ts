@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/errors.ts';
 import type { OriginAddress } from '../core/origin.ts';
 import type { Socket } from 'node:net';
 import { showDuration } from '../core/units.ts';
@@ -49,6 +50,10 @@ export function failed(detail: string): Finding {
   return { healthy: false, detail };
 }
 
+function unsafe({ code, detail }: { readonly code: ErrorCode; readonly detail: string }): Finding {
+  return { healthy: false, detail: `${code}: ${detail}`, code };
+}
+
 /** Faults of this machine; a shortage here must not take every origin out at once. */
 const OURS = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
 
@@ -97,13 +102,13 @@ export function withConnection(
   let underway: Underway | undefined;
   const broke = (error: NodeJS.ErrnoException): void => {
     const fault = connection.explain(error);
-    found(fault === undefined ? broken(error, 'cannot connect') : failed(`${fault.code}: ${fault.detail}`));
+    found(fault === undefined ? broken(error, 'cannot connect') : unsafe(fault));
   };
   socket.on('error', broke);
   socket.on('close', () => found(failed('cannot connect')));
   socket.on('secureConnect', () => {
     const fault = connection.judge();
-    if (fault !== undefined) return found(failed(`${fault.code}: ${fault.detail}`));
+    if (fault !== undefined) return found(unsafe(fault));
     underway = begin(socket);
   });
   return {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
 import type { OriginAddress } from '../core/origin.ts';
 
@@ -10,6 +11,8 @@ export interface Finding {
   readonly healthy: boolean | undefined;
   /** Why, in a few words without control characters: `status 503, expected 200-399`. */
   readonly detail: string;
+  /** The code of what has kept it from connecting, as requests would get it, where it is one of `core/errors.ts`. */
+  readonly code?: ErrorCode;
 }
 
 export interface ProbeTools {
@@ -32,7 +35,7 @@ interface SecureConnection {
 }
 
 interface TlsFault {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly detail: string;
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import { originName, type OriginAddress } from '../core/origin.ts';
 import type { Check, Finding, ProbeTools } from './check.ts';
 import type { Gate } from './gate.ts';
@@ -28,8 +29,8 @@ export interface CheckerTools<Target> {
   readonly clock: Clock;
   readonly gate: Gate;
   create(options: CheckOptions): Check;
-  /** There is a first verdict about a target, or another one than before. */
-  turned(target: Target, healthy: boolean, why: string): void;
+  /** There is a first verdict about a target, or another one than before; `code` as in `Finding`. */
+  turned(target: Target, healthy: boolean, why: string, code?: ErrorCode): void;
   /** As in `ProbeTools`. */
   readonly secure?: ProbeTools['secure'];
   /** Hears what a check or `turned` throws. */
@@ -170,13 +171,13 @@ class Round<Target extends CheckTarget> {
     gate.leave();
   }
 
-  #judge({ healthy, detail }: Finding): void {
+  #judge({ healthy, detail, code }: Finding): void {
     if (healthy === undefined) return;
     this.last = { healthy, detail, at: new Date(this.#tools.clock.wall()).toISOString() };
     const first = this.#verdict.healthy === undefined;
     if (!this.#verdict.add(healthy)) return;
     try {
-      this.#tools.turned(this.target, healthy, `${this.#count(healthy, first)}: ${detail}`);
+      this.#tools.turned(this.target, healthy, `${this.#count(healthy, first)}: ${detail}`, code);
     } catch (error) {
       this.#tools.defect(error);
     }

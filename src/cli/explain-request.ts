@@ -85,6 +85,7 @@ function shown(made: Explanation): string[] {
 function outcome(made: Explanation): string[] {
   const { action, status, error, because, location, upstream, balance, key, origins, pick, tls } = made;
   const why = because === null ? '' : `: ${because}`;
+  const picked = origins.find(({ name }) => name === pick);
   switch (action) {
     case 'refuse':
       return [`answer ${status} ${error}${why}`];
@@ -99,7 +100,10 @@ function outcome(made: Explanation): string[] {
         '',
         ...table(
           [
-            { title: '  ORIGIN', text: ({ name, child }) => `${name === pick ? '> ' : '  '}${child ?? name}` },
+            {
+              title: '  ORIGIN',
+              text: ({ name, address, child }) => `${name === pick ? '> ' : '  '}${shownOrigin(address, child)}`,
+            },
             { title: 'STATE', text: ({ state }) => state },
             { title: 'WEIGHT', right: true, text: ({ weight }) => String(weight) },
             { title: 'IN FLIGHT', right: true, text: ({ inFlight }) => String(inFlight) },
@@ -109,10 +113,15 @@ function outcome(made: Explanation): string[] {
           terminalWidth(),
         ),
         '',
-        pick === null ? `no origin${why}` : `origin ${pick}${why}`,
+        picked === undefined ? `no origin${why}` : `origin ${shownOrigin(picked.address, picked.child)}${why}`,
         ...(tls === null ? [] : [overTls(tls)]),
       ];
   }
+}
+
+/** A process is known by its name; where it listens is of no interest, unless it is not there yet. */
+function shownOrigin(address: string, child: string | null): string {
+  return child === null || address.startsWith('spawn:') ? address : child;
 }
 
 function overTls({ serverName, checks, clientCertificate }: NonNullable<Explanation['tls']>): string {

@@ -23,7 +23,7 @@ export async function list(upstream: string | undefined, words: Words): Promise<
   const lines = table(
     [
       { title: 'UPSTREAM', text: (row) => row.upstream },
-      { title: 'ORIGIN', text: ({ origin }) => origin.name },
+      { title: 'ORIGIN', text: ({ origin }) => origin.address },
       { title: 'STATE', text: ({ origin }) => origin.state },
       { title: 'WEIGHT', right: true, text: ({ origin }) => weightOf(origin) },
       {

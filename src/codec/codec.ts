@@ -134,8 +134,12 @@ export type CodecKind<Options extends z.ZodObject = z.ZodObject> = Kind<
   readonly multiplexes?: boolean;
   /** The same for protocols where it depends on the options. */
   multiplexesWith?(options: z.output<Options>): boolean;
+  /** Some of its applications are interpreters, which every request has to tell the file of a script. */
+  readonly runsScripts?: boolean;
   /** Its origins are programs, started for one exchange each: they have a path instead of an address. */
   readonly runs?: boolean;
+  /** Where its servers listen by default, or in their documents' examples. A hint for people: none is taken for granted. */
+  readonly usualPort?: number;
   /** Those of the schemes that go over TLS. */
   readonly secure?: readonly string[];
   /** Its name in ALPN (RFC 7301). */

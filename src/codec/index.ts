@@ -8,6 +8,7 @@ import { scgi } from './scgi/scgi.ts';
 import { uwsgi } from './uwsgi/uwsgi.ts';
 
 export { ajp, fastcgi, h2, uwsgi };
+export type { CodecKind } from './codec.ts';
 
 /** Every protocol towards origins, the default first. */
 export const codecs = [http1, fastcgi, scgi, uwsgi, ajp, h2, cgi] as const satisfies readonly CodecKind[];
@@ -51,6 +52,21 @@ export function offerOf(
 /** What is spoken on a connection to an origin of this scheme: `chosen` by ALPN, or else what the scheme says. */
 export function spoken(scheme: string, chosen = ''): CodecKind {
   return byAlpn.get(chosen) ?? codecOf(scheme);
+}
+
+/** All protocols that may come to be spoken to an origin of this scheme, when `alpn` is offered. */
+export function kindsFor(scheme: string, alpn: readonly string[]): CodecKind[] {
+  return ['', ...(offerOf(scheme, alpn)?.names ?? [])].map((name) => spoken(scheme, name));
+}
+
+/** The parts of an upstream's options that are for protocols like this one, and mean nothing to all others. */
+export function partsOf({ name, speaksCgi, takesVariables, needsLength, runs }: CodecKind): string[] {
+  return [
+    name,
+    ...(speaksCgi === true || takesVariables === true ? ['cgi'] : []),
+    ...(needsLength === true ? ['spool'] : []),
+    ...(runs === true ? ['process'] : []),
+  ];
 }
 
 /** Whether exchanges share connections, with these options of the protocol. */

@@ -21,7 +21,7 @@ export function cgiComplaints(input: Fields): Complaint[] {
     if (own === undefined) continue;
     const schemesOf = schemesIn(upstream['origins']);
     const path = ['upstreams', name];
-    if (upstream['cgi'] !== undefined) found.push(...unspoken(upstream['cgi'], schemesOf, path));
+    found.push(...scriptless(upstream['cgi'], schemesOf, path));
     const leading = routes.filter((route) => route['to'] === name);
     // What every route completes need not be complete.
     if (leading.length === 0 || leading.some((route) => route['cgi'] === undefined))
@@ -31,7 +31,8 @@ export function cgiComplaints(input: Fields): Complaint[] {
       const routed = routeCgiSchema.safeParse(route['cgi']).data;
       if (routed === undefined) continue;
       found.push(
-        ...unspoken(route['cgi'], schemesOf, ['routes', i]),
+        ...unspoken(schemesOf, ['routes', i]),
+        ...scriptless(route['cgi'], schemesOf, ['routes', i]),
         ...incomplete(mergeCgi(own, routed), schemesOf, ['routes', i]),
       );
     }
@@ -44,21 +45,28 @@ export function cgiComplaints(input: Fields): Complaint[] {
   return found;
 }
 
-/** No origin would hear of it, or of some of it. */
-function unspoken(cgi: unknown, given: readonly string[], above: PropertyPath): Complaint[] {
-  if (given.length === 0 || given.some((scheme) => codecOf(scheme).speaksCgi === true)) return [];
-  if (given.some((scheme) => codecOf(scheme).takesVariables === true)) {
-    const [first] = given;
-    return Object.entries(isFields(cgi) ? cgi : {})
-      .filter(([key, value]) => key !== 'env' && value !== undefined)
-      .map(([key]) => {
-        const message = `${showPath([...above, 'cgi'])}: ${first} origins are told variables, and no scripts: "env" is all they take`;
-        return { code: 'config/bad-value', message, path: [...above, 'cgi', key], at: 'key' };
-      });
-  }
+const speaks = (given: readonly string[]): boolean => given.some((scheme) => codecOf(scheme).speaksCgi === true);
+const hears = (given: readonly string[]): boolean =>
+  speaks(given) || given.some((scheme) => codecOf(scheme).takesVariables === true);
+
+/** No origin would hear of it. */
+function unspoken(given: readonly string[], above: PropertyPath): Complaint[] {
+  if (given.length === 0 || hears(given)) return [];
   const speaking = schemes.filter((scheme) => codecOf(scheme).speaksCgi === true).join(', ');
   const message = `${showPath(above)}: no origin of this upstream is told in CGI's names (${speaking}): leave "cgi" out`;
   return [{ code: 'config/bad-value', message, path: [...above, 'cgi'], at: 'key' }];
+}
+
+/** Origins that are told variables would not hear of the rest. */
+function scriptless(cgi: unknown, given: readonly string[], above: PropertyPath): Complaint[] {
+  if (speaks(given) || !hears(given)) return [];
+  const [first] = given;
+  return Object.entries(isFields(cgi) ? cgi : {})
+    .filter(([key, value]) => key !== 'env' && value !== undefined)
+    .map(([key]) => {
+      const message = `${showPath([...above, 'cgi'])}: ${first} origins are told variables, and no scripts: "env" is all they take`;
+      return { code: 'config/bad-value', message, path: [...above, 'cgi', key], at: 'key' };
+    });
 }
 
 function incomplete(

@@ -8,7 +8,12 @@ import { configSchema } from './schema.ts';
 
 /** A config that can be run, or everything that is wrong with it, in the order of the text. */
 export type Checked =
-  | { readonly config: Config; readonly problems?: undefined }
+  | {
+      readonly config: Config;
+      readonly problems?: undefined;
+      /** Its text, where it came from a file: for what is said of it later. */
+      readonly source?: Source;
+    }
   | { readonly config?: undefined; readonly problems: readonly [Problem, ...Problem[]] };
 
 /**
@@ -29,7 +34,8 @@ function checkConfig(input: unknown, source: Source | undefined, findings: reado
   ];
   if (problems.length > 0) return { problems: inOrder(problems) as [Problem, ...Problem[]] };
   if (!result.success) throw new Error('the schema refused a config and said nothing', { cause: result.error });
-  return { config: complete(result.data) };
+  const config = complete(result.data);
+  return source === undefined ? { config } : { config, source };
 }
 
 /** Keys of the top level that start with `x-` are the user's own: a place for anchors and notes. */
@@ -43,7 +49,13 @@ export function problemAt({ code, message, span }: Finding, source: Source): Pro
   return { code, message, path: [], file: source.file, ...position(source.text, span) };
 }
 
-function problemOf(
+/** A complaint, with its place. */
+export function problemOf(complaint: Complaint, source: Source | undefined): Problem {
+  const placed = placedIn(complaint, source);
+  return complaint.warning === true ? { ...placed, warning: true } : placed;
+}
+
+function placedIn(
   { code, message, path, at = 'value', within, secret }: Complaint,
   source: Source | undefined,
 ): Problem {
@@ -60,7 +72,7 @@ function problemOf(
 }
 
 /** By place; what has none comes first. One message at one place is enough. */
-function inOrder(problems: readonly Problem[]): Problem[] {
+export function inOrder(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();
   return problems
     .filter(({ message, line, column }) => {

@@ -190,6 +190,25 @@ test('origins inherit maxConnections', () => {
   );
 });
 
+test('short forms come to the same as the long ones', () => {
+  const { app, php, cgi } = config({
+    upstreams: {
+      app: { origins: { spawn: { command: 'app', args: '--all', env: { LEVEL: 3 }, instances: 3 } } },
+      php: { origins: 'fastcgi://127.0.0.1:9000', cgi: { root: '/srv', split: '.php', env: { LEVEL: 0 } } },
+      cgi: { origins: 'cgi:/bin/sh', process: { umask: 27 } },
+    },
+    routes: [{ match: { path: '/app' }, to: 'app' }, { match: { path: '/cgi' }, to: 'cgi' }, { to: 'php' }],
+  }).upstreams;
+  const { args, env, instances } = app?.origins[0]?.spawn ?? {};
+  assert.deepEqual([args, env, instances], [['--all'], { LEVEL: '3' }, { min: 3, max: 3, load: Infinity }]);
+  assert.deepEqual([php?.cgi.split, php?.cgi.env], [['.php'], { LEVEL: '0' }]);
+  assert.equal(cgi?.process.umask, '027');
+  // No shell reads an argument, so nothing is divided.
+  const { spawn } = config({ upstreams: { app: { origins: { spawn: { command: 'sh', args: '-c true' } } } } })
+    .upstreams['app'].origins[0];
+  assert.deepEqual(spawn?.args, ['-c true']);
+});
+
 test('a balancer gets its own options, filled in', () => {
   const balance = (given: unknown): unknown =>
     config({ upstreams: { app: { origins: [3000], balance: given } } }).upstreams['app']?.balance;

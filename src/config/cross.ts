@@ -1,6 +1,6 @@
 import { canCheck, checkProblem, checkSchema, checksFor } from '../check/options.ts';
 import { adminAddressSchema, isLocal } from '../admin/options.ts';
-import { alpnNames, offerOf, programs } from '../codec/index.ts';
+import { alpnNames, codecOf, offerOf, programs } from '../codec/index.ts';
 import { originName } from '../core/origin.ts';
 import { listenAddressSchema, showListenAddress, type ListenAddress } from '../listen/options.ts';
 import { routeSchema, shadows, WITHOUT_BODY, type RouteOptions } from '../route/options.ts';
@@ -9,6 +9,7 @@ import { addressOf } from './address.ts';
 import { cgiComplaints } from './cgi.ts';
 import { showValue, type Complaint } from './issues.ts';
 import { nearest } from './nearest.ts';
+import { unheard } from './parts.ts';
 import { showPath, type PropertyPath } from './problems.ts';
 import { schemes } from './schema.ts';
 
@@ -118,6 +119,7 @@ function upstreams(given: unknown): Complaint[] {
     if (!isFields(upstream)) return [];
     return [
       ...origins(upstream, path),
+      ...unheard(upstream, list(upstream['origins']), path),
       ...rests(upstream['disableTime'], path),
       ...ejections(upstream['eject'], path),
       ...security(upstream['tls'], upstream['origins'], path),
@@ -128,9 +130,11 @@ function upstreams(given: unknown): Complaint[] {
 
 function origins(upstream: Fields, above: PropertyPath): Complaint[] {
   const given = upstream['origins'];
-  const seen = new Set<string>();
+  const pools = new Set<string>();
+  /** What is spoken at each place. */
+  const seen = new Map<string, string>();
   return list(given).flatMap((one, i): Complaint[] => {
-    if (isFields(one) && isFields(one['spawn'])) return pool(one['spawn'], i, seen, above);
+    if (isFields(one) && isFields(one['spawn'])) return pool(one['spawn'], i, pools, above);
     const url = isFields(one) ? one['url'] : one;
     if (typeof url !== 'string' && typeof url !== 'number') return [];
     const address = parseOrigin(String(url), schemes, programs);
@@ -143,13 +147,21 @@ function origins(upstream: Fields, above: PropertyPath): Complaint[] {
     // One place is one origin, whatever is spoken there.
     const name = originName(address);
     const path = [...above, 'origins', ...(Array.isArray(given) ? [i] : [])];
-    if (seen.has(name)) {
-      const message = `${showPath(path)}: ${originName(address)} is in this upstream already; a weight gives it a larger share`;
-      return [{ code: 'config/duplicate-origin', message, path }];
+    const before = seen.get(name);
+    if (before !== undefined) {
+      const why = isSame(before, address.scheme)
+        ? `${name} is in this upstream already; a weight gives it a larger share`
+        : `${name} is here already, as ${before}: an origin speaks one protocol. Leave one out, or make another upstream of it`;
+      return [{ code: 'config/duplicate-origin', message: `${showPath(path)}: ${why}`, path }];
     }
-    seen.add(name);
+    seen.set(name, address.scheme);
     return [];
   });
+}
+
+/** Two schemes for the same: `fcgi` is another word for `fastcgi`. */
+function isSame(one: string, other: string): boolean {
+  return codecOf(one) === codecOf(other) && (offerOf(one) === null) === (offerOf(other) === null);
 }
 
 /** Processes are told apart by the name of what starts them. */

@@ -9,11 +9,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { load, problemCodes, showProblems } from './index.ts';
+import { advice, load, problemCodes, showProblems } from './index.ts';
 import { jsonSchema } from './json-schema.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures');
 const GOOD = 'good.md';
+/** Those that can be run. */
+const ADVICE = 'advice.md';
 const WRITE = process.env['SLUICE_WRITE_FIXTURES'] === '1';
 
 /** Heading and config, then the expected block when there is one already. */
@@ -41,13 +43,15 @@ function read(name: string): { text: string; cases: Case[] } {
 const seen = new Set<string>();
 
 /** The block that belongs below the config; '' for a good one. */
-async function outcome({ language, config }: Case): Promise<string> {
+async function outcome({ language, config }: Case, advised = false): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
   try {
     const file = join(folder, `sluice.config.${language}`);
     writeFileSync(file, config);
-    const { problems } = await load(file);
-    if (problems === undefined) return '';
+    const checked = await load(file);
+    const said = checked.config === undefined || !advised ? [] : await advice(checked.config, checked.source);
+    const problems = checked.problems ?? said;
+    if (problems.length === 0) return '';
     const codes = [...new Set(problems.map(({ code }) => code))];
     for (const code of codes) seen.add(code);
     return `\`\`\`text ${codes.join(' ')}\n${showProblems(problems)}\n\`\`\`\n`.replaceAll(`${folder}/`, '');
@@ -62,7 +66,7 @@ for (const name of names) {
   describe(name, () => {
     for (const one of cases) {
       test(one.title, async () => {
-        const found = await outcome(one);
+        const found = await outcome(one, name === ADVICE);
         if (!WRITE || name === GOOD) assert.equal(found, one.expected);
         assert.equal(found === '', name === GOOD);
       });
@@ -79,7 +83,7 @@ if (WRITE) {
     let written = text;
     for (const one of cases) {
       const before = one.expected === '' ? one.head : `${one.head}\n${one.expected}`;
-      const after = `${one.head}\n${await outcome(one)}`;
+      const after = `${one.head}\n${await outcome(one, name === ADVICE)}`;
       written = written.replace(before, () => after);
     }
     writeFileSync(join(FOLDER, name), written);

@@ -1,3 +1,4 @@
+export { advice } from './advice.ts';
 export { check, type Checked } from './check.ts';
 export type { Config, UpstreamConfig } from './config.ts';
 export { defineConfig, type BalanceInput, type ConfigInput, type RouteInput, type UpstreamInput } from './define.ts';

@@ -12,6 +12,8 @@ export interface Complaint {
   readonly at?: 'key' | 'value';
   /** The part of the value's text that is at fault. */
   readonly within?: string;
+  /** It can be run all the same. */
+  readonly warning?: boolean;
   /** The line is not to be shown. */
   readonly secret?: boolean;
   /** Of a missing option: its key. Of an unknown key: the path it stands at and the key that was probably meant. */

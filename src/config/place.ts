@@ -41,7 +41,7 @@ export function findSpan(root: Place, path: PropertyPath, what: 'key' | 'value',
   let place = root;
   let complete = true;
   for (const part of path) {
-    const next = place.parts.get(String(part));
+    const next = partOf(place, part);
     if (next === undefined) {
       complete = false;
       break;
@@ -52,6 +52,11 @@ export function findSpan(root: Place, path: PropertyPath, what: 'key' | 'value',
   if (within === undefined || !complete) return place.value;
   const start = text.indexOf(within, place.value.start);
   return start < 0 || start + within.length > place.value.end ? place.value : { start, end: start + within.length };
+}
+
+/** What stands alone may be a list of one. */
+function partOf({ parts }: Place, part: string | number): Place | undefined {
+  return parts.get(String(part)) ?? (typeof part === 'string' ? parts.get('0')?.parts.get(part) : undefined);
 }
 
 /** Where a span is, for people. */

@@ -37,12 +37,21 @@ export const problemCodes = {
   'config/two-actions': 'A route has more than one of `to`, `respond` and `redirect`.',
   'config/no-routes': 'There is nothing to serve, or several upstreams and no routes to tell which requests go where.',
   'config/unreachable-route': 'Every request that the route matches is taken by an earlier one.',
+  'config/unheard': 'A part of an upstream is for protocols that none of its origins speaks.',
   'config/no-origins': 'An upstream has no origins.',
   'config/duplicate-origin': 'An upstream has the same origin twice; a weight gives it a larger share.',
   'config/duplicate-listener': 'Two listeners have the same address or name.',
   'config/admin-token': 'The admin interface on a TCP address has no token, or has two.',
   'config/admin-public': 'Other machines could reach the admin interface, and the config does not say that they shall.',
   'config/no-body': 'The status of a fixed answer allows no body.',
+
+  // The config against the machine, and what it will most likely not do: `sluice check` says it, and the log at each start and reload.
+  'config/missing-program':
+    'A program that is to be run is not there, or is not executable. A warning: it may come yet.',
+  'config/missing-folder': 'A folder or file is not there. A warning: it may be mounted yet.',
+  'config/missing-account': 'There is no such user or group, so nothing can run as it.',
+  'config/no-script':
+    'FastCGI applications such as php-fpm are told of no script. A warning: there are some that need none.',
 } as const satisfies Record<string, string>;
 
 export type ProblemCode = keyof typeof problemCodes;
@@ -60,16 +69,18 @@ export interface Problem {
   readonly file?: string;
   /** From 1; missing when the place in the text is not known. */
   readonly line?: number;
+  /** It can be run all the same. */
+  readonly warning?: true;
   /** In characters, from 1. */
   readonly column?: number;
   /** The line, and a line of carets below what is wrong. */
   readonly excerpt?: string;
 }
 
-/** `file:line:column: message`, then the line with a caret. */
-export function showProblem({ file, line, column, message, excerpt }: Problem): string {
+/** `file:line:column: message`, `warning: ` before it where it is one, then the line with a caret. */
+export function showProblem({ file, line, column, message, excerpt, warning }: Problem): string {
   const place = [file, line, column].filter((part) => part !== undefined).join(':');
-  return `${place === '' ? '' : `${place}: `}${message}${excerpt === undefined ? '' : `\n${excerpt}`}`;
+  return `${place === '' ? '' : `${place}: `}${warning === true ? 'warning: ' : ''}${message}${excerpt === undefined ? '' : `\n${excerpt}`}`;
 }
 
 /** All problems, one paragraph each. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { adminSchema } from '../admin/options.ts';
 import { balancers, defaultBalancer, type BalancerName } from '../balance/index.ts';
 import { checkSchema } from '../check/options.ts';
-import { ajp, codecs, fastcgi, h2, programs, uwsgi } from '../codec/index.ts';
+import { ajp, codecOf, codecs, fastcgi, h2, programs, uwsgi } from '../codec/index.ts';
 import { oneOrMany, type OwnInput } from '../core/kind.ts';
 import { resolverSchema } from '../discover/options.ts';
 import {
@@ -69,7 +69,7 @@ const balanceSchema: z.ZodDefault<z.ZodType<BalanceOptions, BalanceInput>> = z
 
 const upstreamSchema = z
   .strictObject({
-    origins: oneOrMany(originSchema(schemes, programs)).describe(
+    origins: oneOrMany(originSchema(schemes, programs, (scheme) => codecOf(scheme).usualPort)).describe(
       'Where requests go: one or several of a URL such as `http://127.0.0.1:3000`, `HOST:PORT`, a port of this machine, ' +
         '`unix:/path`, `srv:NAME`, `cgi:/path` for a program, or `{ url, … }` with options.',
     ),

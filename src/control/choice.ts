@@ -1,5 +1,6 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
+import { errors } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Origin, OriginState } from '../core/origin.ts';
 import type { Ask } from '../balance/balancer.ts';
@@ -10,6 +11,10 @@ import type { Explanation } from './views.ts';
 /** An origin, and what is known of it beside. */
 export interface KnownOrigin {
   readonly origin: Origin;
+  /** What it is called: a process that is not there has no address yet that could name it. */
+  readonly name: string;
+  /** For people. */
+  readonly address: string;
   /** Why it is in its state; '' when there is nothing to say. */
   readonly reason: string;
   /** The process that it is. */
@@ -21,6 +26,8 @@ interface Chosen {
   readonly key: string;
   readonly origins: Explanation['origins'];
   readonly origin: Origin | null;
+  /** What `origins` call it. */
+  readonly pick: string | null;
   readonly because: string;
 }
 
@@ -50,8 +57,10 @@ export function choose(
   const origin = primary ?? balancer.pick(ask(true)) ?? null;
   const backups = primary === undefined;
   const usable = all.filter(mayBe(backups));
-  const origins = there.map(({ origin: one, reason, child }) => ({
-    name: one.name,
+  const pick = there.find((one) => one.origin === origin)?.name ?? null;
+  const origins = there.map(({ origin: one, name, address, reason, child }) => ({
+    name,
+    address,
     child,
     weight: one.weight,
     state: one.state,
@@ -64,7 +73,7 @@ export function choose(
           ? ''
           : 'a backup: others are usable',
   }));
-  return { key, origins, origin, because: reason() };
+  return { key, origins, origin, pick, because: reason() };
 
   function reason(): string {
     if (origin === null) return nobody(all, queue.size, children);
@@ -78,9 +87,16 @@ export function choose(
 
 function nobody(all: readonly Origin[], size: number, children: UpstreamConfig['children']): string {
   const none = all.every(({ state }) => state === 'draining');
-  if (none && children === 'come')
+  if (none && children?.state === 'come')
     return `no process is ready: it waits in the queue (of at most ${size}) until one is`;
-  if (none && children === 'stopped') return 'its processes have crashed too often: 503 children-stopped';
+  if (none && children !== undefined) return `no process is started any more (${children.why}): 503 children-stopped`;
   if (none) return 'there is no origin that could ever take it: 503 no-origin';
+  const faults = all
+    .filter(({ state }) => state !== 'draining')
+    .map(({ state, fault }) => (state === 'down' ? fault : ''));
+  const fault = faults.at(-1) ?? '';
+  if (fault !== '' && !faults.includes('') && children?.state !== 'come') {
+    return `nobody can be connected to, and waiting does not mend that: ${errors[fault].status} ${fault}`;
+  }
   return `nobody is usable now: it waits in the queue (of at most ${size}) until one is, and is answered 504 when that takes too long`;
 }

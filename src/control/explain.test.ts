@@ -285,15 +285,74 @@ test('origins that are told in the names of CGI: script and variables instead of
   assert.deepEqual(ask({}).variables, []);
 });
 
+test('a CGI program is told as it is run: by the first segment, or as the one program', () => {
+  const site = {
+    upstreams: {
+      bin: { origins: 'cgi:', cgi: { root: '/usr/lib/cgi-bin', prefix: '/cgi-bin' } },
+      one: { origins: 'cgi:/usr/lib/git-core/git-http-backend', cgi: { env: { GIT_PROJECT_ROOT: '/srv/git' } } },
+    },
+    routes: [{ match: { path: '/cgi-bin/*' }, to: 'bin' as const }, { to: 'one' as const }],
+  };
+  const bin = ask({ url: '/cgi-bin/env.pl/more/of?q' }, undefined, site);
+  assert.deepEqual([bin.action, bin.pick], ['upstream', 'cgi:']);
+  for (const one of [
+    'SCRIPT_NAME=/cgi-bin/env.pl',
+    'PATH_INFO=/more/of',
+    'SCRIPT_FILENAME=/usr/lib/cgi-bin/cgi-bin/env.pl',
+  ])
+    assert.ok(bin.variables.includes(one), `${one} in ${bin.variables.join(' ')}`);
+  assert.deepEqual(bin.variables.filter((one) => one.startsWith('SCRIPT_NAME=')).length, 1);
+  assert.equal(ask({ url: '/cgi-bin/.git/hook' }, undefined, site).error, 'no-script');
+  const one = ask({ url: '/a.git/info/refs' }, undefined, site);
+  assert.equal(one.origins[0]?.address, 'cgi:/usr/lib/git-core/git-http-backend');
+  for (const told of [
+    'SCRIPT_FILENAME=/usr/lib/git-core/git-http-backend',
+    'PATH_INFO=/a.git/info/refs',
+    'SCRIPT_NAME=',
+  ])
+    assert.ok(one.variables.includes(told), `${told} in ${one.variables.join(' ')}`);
+});
+
+test('origins are shown with what they speak, processes that are not there by their name', () => {
+  const origins = [
+    ...['127.0.0.1:80', 'unix:/run/a.sock', 'https://10.0.0.1', 'fastcgi+unix:/run/php.sock', 'ajp://10.0.0.2:8009'],
+    { spawn: { name: 'web', command: 'node' } },
+    { spawn: { name: 'php', command: 'php-cgi', protocol: 'fastcgi', listen: 'fd0' as const } },
+  ];
+  const made = ask({}, undefined, { upstreams: { app: { origins, cgi: { prefix: '/x' } } } });
+  assert.deepEqual(
+    made.origins.map(({ address }) => address),
+    [
+      ...[
+        '127.0.0.1:80',
+        'unix:/run/a.sock',
+        'https://10.0.0.1:443',
+        'fastcgi+unix:/run/php.sock',
+        'ajp://10.0.0.2:8009',
+      ],
+      ...['spawn:web', 'spawn:php, fastcgi'],
+    ],
+  );
+  assert.deepEqual(
+    made.origins.slice(5).map(({ name }) => name),
+    ['spawn:web', 'spawn:php'],
+  );
+  assert.ok(made.origins.some(({ name }) => name === made.pick));
+});
+
 test('an upstream whose processes are not there yet, or have crashed', () => {
-  const site = (children: 'come' | 'stopped'): Config => {
+  const site = (state: 'come' | 'stopped'): Config => {
+    const children = { state, why: state === 'come' ? '' : 'app.3 ended with code 1' };
     const given = config({ upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
     return { ...given, upstreams: { app: { ...given.upstreams['app'], origins: [], children } } };
   };
   const because = (children: 'come' | 'stopped'): string | null =>
     explain(site(children), { method: 'GET', url: '/', fields: [] }, manualClock()).because;
   assert.match(because('come') ?? '', /^no process is ready: it waits in the queue/);
-  assert.match(because('stopped') ?? '', /503 children-stopped$/);
+  assert.match(
+    because('stopped') ?? '',
+    /^no process is started any more \(app\.3 ended with code 1\): 503 children-stopped$/,
+  );
   // Without a running process they are taken for ready.
   const made = ask({}, undefined, { upstreams: { app: { origins: { spawn: { command: 'app' } } } } });
   assert.deepEqual(

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import { Exchange, type Front } from '../core/exchange.ts';
 import { Networks } from '../core/networks.ts';
-import { authorityOf, Origin, type OriginAddress, type OriginState } from '../core/origin.ts';
+import { authorityOf, Origin, type OriginAddress, type OriginState, shownAddress } from '../core/origin.ts';
 import { Request } from '../core/request.ts';
 import type { AnswerSink } from '../core/answer.ts';
 import { offerOf } from '../codec/index.ts';
@@ -40,6 +40,8 @@ export interface LiveOrigin {
   readonly backup: boolean;
   /** Why it is in this state, as the log said it; '' when there is nothing to say. */
   readonly reason: string;
+  /** See `Origin.fault`. */
+  readonly fault?: ErrorCode | '';
   /** The process that it is, with its pid, when sluice has started it. */
   readonly child?: string | undefined;
 }
@@ -155,7 +157,7 @@ function act(
     balance: balance.name,
     key: choice.key,
     origins: choice.origins,
-    pick: choice.origin?.name ?? null,
+    pick: choice.pick,
     tls:
       choice.origin === null || offerOf(choice.origin.address.scheme) === null
         ? null
@@ -236,14 +238,21 @@ function lastHop({ method, fields }: Request): boolean {
 function originsOf(upstream: UpstreamConfig, live: readonly LiveOrigin[] | undefined): KnownOrigin[] {
   if (live === undefined)
     return upstream.origins.map((options) => {
-      return { origin: new Origin(options), reason: '', child: options.spawn?.name ?? null };
+      const origin = new Origin(options);
+      const { spawn, url } = options;
+      if (spawn === undefined) {
+        return { origin, name: origin.name, address: shownAddress(origin.address), reason: '', child: null };
+      }
+      const address = spawn.protocol === 'http' ? url : `${url}, ${spawn.protocol}`;
+      return { origin, name: url, address, reason: '', child: spawn.name ?? null };
     });
-  return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null }) => {
+  return live.map(({ name, address, state, inFlight, weight, backup, reason, child = null, fault = '' }) => {
     const origin = new Origin({ url: name, address, weight, backup });
     origin.inFlight = inFlight;
+    origin.fault = fault;
     if (state === 'full') origin.resize(inFlight);
     else origin.state = state;
-    return { origin, reason, child };
+    return { origin, name, address: shownAddress(address), reason, child };
   });
 }
 

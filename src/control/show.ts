@@ -2,7 +2,7 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import type { Board } from '../core/board.ts';
 import { HISTOGRAM, METER, quantile, RETRY_REASONS } from '../core/meter.ts';
-import type { Origin } from '../core/origin.ts';
+import { type Origin, shownAddress } from '../core/origin.ts';
 import type { Said } from './overrides.ts';
 import type { OriginView, PoolView, UpstreamView } from './views.ts';
 
@@ -31,6 +31,7 @@ export function originView(origin: Origin, facts: OriginFacts, { wall, now }: Mo
   const { board } = origin;
   return {
     name: origin.name,
+    address: shownAddress(origin.address),
     url: origin.url,
     tls: facts.tls,
     source: facts.source,

@@ -97,6 +97,9 @@ const tls = z.strictObject({
 export const originView = z
   .strictObject({
     name: z.string(),
+    /** The name, with what it speaks in front where that is not plain HTTP: `fastcgi://10.0.0.1:9000`. It is understood as a name, too. */
+    address: z.string(),
+    /** As it is configured. */
     url: z.string(),
     /** `null`: it is spoken to in clear text. */
     tls: tls.nullable(),
@@ -249,6 +252,8 @@ export const explanationView = z
     origins: z.array(
       z.strictObject({
         name: z.string(),
+        /** As in `Origin`; of a process that is not there `spawn:app, fastcgi`. */
+        address: z.string(),
         /** The process that it is, with its pid, when sluice has started it. */
         child: z.string().nullable(),
         weight: z.number(),

@@ -9,7 +9,7 @@
  */
 
 /** Words every board has, before those that are there once per thread. */
-const WORDS = 8;
+const WORDS = 10;
 /** Words that are there once per thread. */
 const OWN_WORDS = 2;
 /** Shared numbers with fractions: points in time. */

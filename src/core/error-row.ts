@@ -9,8 +9,18 @@ export interface ErrorRow {
   readonly proxy: string;
   readonly retry: RetryRule;
   readonly about: string;
+  /** It is the same the next time, until somebody mends it: nobody waits for an origin that rests because of it. */
+  readonly lasts: boolean;
 }
 
-export function row(side: Side, status: number, proxy: string, retry: RetryRule, about: string): ErrorRow {
-  return { side, status, proxy, retry, about };
+/** @param lasts `lasts`: see `ErrorRow` */
+export function row(
+  side: Side,
+  status: number,
+  proxy: string,
+  retry: RetryRule,
+  about: string,
+  lasts?: 'lasts',
+): ErrorRow {
+  return { side, status, proxy, retry, about, lasts: lasts !== undefined };
 }

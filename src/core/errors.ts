@@ -9,6 +9,7 @@ export type { ErrorRow, Side } from './error-row.ts';
  *
  * `retry`: `always` nothing was sent to the origin, or it says that it has not begun · `idempotent` something was, so only a request that may be repeated
  * (RFC 9110 §9.2.2) is sent again · `never`.
+ * `lasts`: see `ErrorRow`.
  * `proxy`: the error type of the `Proxy-Status` field (RFC 9209 §2.3); `-` where the proxy sends none.
  */
 export const errors = {
@@ -63,7 +64,7 @@ export const errors = {
     503,
     'destination_unavailable',
     'never',
-    'The processes that sluice starts for this upstream have crashed too often, so none is started any more. The log says why; `sluice restart` begins again.',
+    'The processes that sluice starts for this upstream have crashed too often, or cannot be started at all. The log says why; `sluice restart` begins again.',
   ),
   'backlog-full': row(
     'sluice',
@@ -108,6 +109,7 @@ export const errors = {
     'destination_unavailable',
     'always',
     'The program of a `cgi:` origin is not there, or sluice may not run it.',
+    'lasts',
   ),
   'program-not-started': row(
     'sluice',
@@ -125,14 +127,23 @@ export const errors = {
     'tls_certificate_error',
     'always',
     "The origin's certificate is not issued by anybody who is trusted: `tls.ca` is missing, or the origin does not send its whole chain.",
+    'lasts',
   ),
-  'tls-expired': row('origin', 502, 'tls_certificate_error', 'always', "The origin's certificate has expired."),
+  'tls-expired': row(
+    'origin',
+    502,
+    'tls_certificate_error',
+    'always',
+    "The origin's certificate has expired.",
+    'lasts',
+  ),
   'tls-not-yet-valid': row(
     'origin',
     502,
     'tls_certificate_error',
     'always',
     "The origin's certificate is not valid yet, or the clock of one of the machines is wrong.",
+    'lasts',
   ),
   'tls-wrong-name': row(
     'origin',
@@ -140,6 +151,7 @@ export const errors = {
     'tls_certificate_error',
     'always',
     "The origin's certificate is for other names than `tls.serverName`, which is the host in the origin's URL unless given.",
+    'lasts',
   ),
   'tls-wrong-fingerprint': row(
     'origin',
@@ -147,6 +159,7 @@ export const errors = {
     'tls_certificate_error',
     'always',
     "The origin's certificate is none of those in `tls.fingerprint`.",
+    'lasts',
   ),
   'tls-bad-certificate': row(
     'origin',
@@ -154,6 +167,7 @@ export const errors = {
     'tls_certificate_error',
     'always',
     "The origin's certificate cannot be used: a signature is wrong, a key is too weak, or it is for another purpose.",
+    'lasts',
   ),
   'tls-client-certificate': row(
     'origin',
@@ -161,6 +175,7 @@ export const errors = {
     'tls_alert_received',
     'always',
     'The origin wants a client certificate (`tls.cert`), or does not accept the one it got.',
+    'lasts',
   ),
   'tls-refused': row(
     'origin',
@@ -168,6 +183,7 @@ export const errors = {
     'tls_alert_received',
     'always',
     'The origin ended the TLS handshake with an alert: no common version, cipher or name.',
+    'lasts',
   ),
   'tls-no-protocol': row(
     'origin',
@@ -175,6 +191,7 @@ export const errors = {
     'tls_protocol_error',
     'always',
     "The origin speaks TLS, but not the protocol of its URL's scheme: it has not chosen it by ALPN.",
+    'lasts',
   ),
   'tls-not-spoken': row(
     'origin',
@@ -182,6 +199,7 @@ export const errors = {
     'tls_protocol_error',
     'always',
     'The origin does not speak TLS: it answered with something else. Its URL may have to begin with http://.',
+    'lasts',
   ),
   'tls-failed': row(
     'origin',
@@ -337,4 +355,15 @@ export class SluiceError extends Error {
   get row(): ErrorRow {
     return errors[this.code];
   }
+}
+
+/** All codes in an order that stays while sluice runs, for memory that has only numbers; 0 is none. */
+const NUMBERED: readonly (ErrorCode | '')[] = ['', ...(Object.keys(errors) as ErrorCode[])];
+
+export function numberOf(code: ErrorCode | ''): number {
+  return NUMBERED.indexOf(code);
+}
+
+export function codeOf(number: number): ErrorCode | '' {
+  return NUMBERED[number] ?? '';
 }

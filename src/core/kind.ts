@@ -80,6 +80,11 @@ export function oneOrMany<Output, Input>(
   return z.union([schema.transform((one) => [one]), z.array(schema).min(least)]) as never;
 }
 
+/** A whole number where text is meant, as in `PORT: 8080`: others have more than one spelling, and which one was meant is lost. */
+export function orNumber<Text extends z.ZodType<string, string>>(text: Text): z.ZodType<string, string | number> {
+  return z.union([text, z.int().transform(String)]);
+}
+
 /** The same option without its default, where a missing value means "as elsewhere". */
 export function withoutDefault<Option extends z.ZodType>(option: Option): z.ZodOptional<Bare<Option>> {
   const bare = (option instanceof z.ZodDefault ? option.unwrap() : option) as z.ZodType;

@@ -1,4 +1,5 @@
 import { Board, takeOne } from './board.ts';
+import { codeOf, type ErrorCode, numberOf } from './errors.ts';
 import { METER } from './meter.ts';
 
 /**
@@ -45,6 +46,7 @@ const TESTING = 4;
 const FAILING = 5;
 const IN_ROW = 6;
 const TIMES = 7;
+const FAULT = 8;
 /** Its shared points in time. */
 const DOWN_UNTIL = 0;
 const SINCE = 1;
@@ -179,6 +181,22 @@ export class Origin {
     return this.testing && sent < this.since;
   }
 
+  /**
+   * Why nobody could connect to it when somebody last tried, where that lasts (`ErrorRow.lasts`): there is no use in waiting for it.
+   * '' otherwise.
+   */
+  get fault(): ErrorCode | '' {
+    const number = this.#words[FAULT];
+    return number === 0 ? '' : codeOf(number);
+  }
+
+  set fault(code: ErrorCode | '') {
+    Atomics.store(this.#words, FAULT, numberOf(code));
+  }
+
+  /** More about `fault`, where this thread has met it itself. */
+  faultDetail = '';
+
   /** Requests in a row that failed, see upstream/ejection.ts. */
   get inRow(): number {
     return this.#words[IN_ROW];
@@ -309,6 +327,14 @@ export function originName(address: OriginAddress): string {
   if (address.path !== undefined) return `unix:${address.path}`;
   const host = (address.ip ?? address.host).toLowerCase();
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+}
+
+/** The name for people: with what it speaks in front, where that is not plain HTTP. `fastcgi+unix:/run/php.sock` */
+export function shownAddress(address: OriginAddress): string {
+  const name = originName(address);
+  const { scheme, path, program } = address;
+  if (program !== undefined || scheme === 'http') return name;
+  return path === undefined ? `${scheme}://${name}` : `${scheme}+${name}`;
 }
 
 function sameAddress(a: OriginAddress, b: OriginAddress): boolean {

@@ -64,6 +64,22 @@ describe('access line, text', () => {
     assert.match(lineAt(exchange, 3), / 502 5 .* 2 0\.050 0\.210 - 3\.000 origin-closed\n$/);
   });
 
+  test('what is known of a failure comes last, in quotes, as one line of ASCII', () => {
+    const failed = (errorDetail: string): string =>
+      lineAt(Object.assign(complete(), { status: 502, error: 'tls-expired', errorDetail }), 3);
+    assert.match(
+      failed('on 2026-11-20; app, issued by CA'),
+      / 3\.000 tls-expired "on 2026-11-20; app, issued by CA"\n$/,
+    );
+    assert.match(failed(''), / tls-expired\n$/);
+    // A certificate is made by somebody else, and a program says what it likes.
+    assert.match(
+      failed('a" b\n\\ ä €\u2028'),
+      / tls-expired "a\\x22 b\\x0A\\x5C \\xC3\\xA4 \\xE2\\x82\\xAC\\xE2\\x80\\xA8"\n$/,
+    );
+    assert.match(failed('x').replace(/ "x"\n$/, '\n'), COMBINED);
+  });
+
   test('times are rounded, carried and long', () => {
     const total = (ms: number): string => lineAt(complete(), ms).split(' ').at(-2) ?? '';
     assert.equal(total(0.0004), '0.000');

@@ -12,7 +12,8 @@ export type AccessFormat = (exchange: Exchange) => string;
 /**
  * Combined Log Format, then what a proxy knows: `id upstream origin attempts queue connect first total reason`.
  * Times are milliseconds with three decimals, `-` for what was not reached: `queue` from the head to a slot, `connect`
- * from there to a channel, `first` from the channel to the answer's head, `total` from the head to the answer's end.
+ * from there to a channel, `first` from the channel to the answer's head, `total` from the head to the answer's end. Where more is
+ * known of a failure than its reason, that follows in quotes: what reads the fields before it need not know of it.
  *
  *     127.0.0.1 - - [21/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/8" k2x-1 app 127.0.0.1:3000 1 0.050 0.210 1.300 1.600 -
  */
@@ -32,7 +33,7 @@ export function textFormat(clock: Clock): AccessFormat {
       `"${field(exchange, names.REFERER)}" "${field(exchange, names.USER_AGENT)}" ${exchange.id || '-'} ` +
       `${exchange.upstream || '-'} ${exchange.origin === null ? '-' : exchange.origin.name} ${exchange.attempts} ` +
       `${span(exchange.started, exchange.assigned)} ${span(exchange.assigned, exchange.connected)} ` +
-      `${span(exchange.connected, exchange.answered)} ${millis(now - exchange.started)} ${exchange.error || '-'}\n`
+      `${span(exchange.connected, exchange.answered)} ${millis(now - exchange.started)} ${exchange.error || '-'}${detail(exchange)}\n`
     );
   };
 }
@@ -110,6 +111,11 @@ function plain(exchange: Exchange, id: number): string | undefined {
 function field(exchange: Exchange, id: number): string {
   const value = plain(exchange, id);
   return value === undefined || value === '' ? '-' : quoted(value);
+}
+
+/** UTF-8 byte by byte, as nginx escapes it: a line is ASCII. */
+function detail({ errorDetail }: Exchange): string {
+  return errorDetail === '' ? '' : ` "${quoted(Buffer.from(errorDetail).latin1Slice())}"`;
 }
 
 /** A target that got here is visible ASCII; only these two matter. */

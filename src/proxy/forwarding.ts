@@ -4,7 +4,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import type { Carrier, Exchange } from '../core/exchange.ts';
 import type { Origin } from '../core/origin.ts';
 import { shownTarget } from '../core/target.ts';
-import type { Waiter } from '../upstream/backlog.ts';
+import type { Vain, Waiter } from '../upstream/backlog.ts';
 import type { Link } from '../upstream/link.ts';
 import { isIdempotent } from '../upstream/retry.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
@@ -135,8 +135,12 @@ export class Forwarding implements Applicant, Carrier {
     return { id, method: request.method, host: request.authority, target: shownTarget(request.target), client: remote };
   }
 
-  expired(why: ErrorCode = 'backlog-timeout'): void {
-    this.#giveUp(why, this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`);
+  expired(vain?: Vain): void {
+    const { code, detail } = vain ?? {
+      code: 'backlog-timeout',
+      detail: this.#lastError === '' ? '' : `${this.#lastError} ${this.#lastDetail}`,
+    };
+    this.#giveUp(code, detail);
   }
 
   // ---- as a channel's user
@@ -152,7 +156,7 @@ export class Forwarding implements Applicant, Carrier {
   notConnected(code: ErrorCode, detail: string): void {
     const origin = this.#leave() as Origin;
     this.#exchange.failed(origin, code, detail);
-    if (!this.#upstream.health.connectFailed(origin, `${code}: ${detail}`)) this.#failures.exclude(origin);
+    if (!this.#upstream.health.connectFailed(origin, code, detail)) this.#failures.exclude(origin);
     this.#upstream.release(origin, this.#sent);
     this.#lastError = code;
     this.#lastDetail = detail;
@@ -386,8 +390,6 @@ export class Forwarding implements Applicant, Carrier {
     switch (this.#upstream.admit(this)) {
       case 'backlog-full':
         return this.#giveUp('backlog-full', '', Math.max(1, Math.ceil(queue.timeout / 1000)));
-      case 'children-stopped':
-        return this.#giveUp('children-stopped', '');
       case 'no-origin':
         return this.#giveUp(this.#lastError === '' ? 'no-origin' : this.#lastError, this.#lastDetail, 1);
       case 'waiting':

@@ -5,6 +5,14 @@ const account = z
   .string()
   .regex(/^(?:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/, 'expected a name or a number, as in /etc/passwd');
 
+/**
+ * Masks that may be written as plain numbers. YAML reads `027` as 27, so its digits are meant; but it reads `0o27` as 23, and
+ * nobody could tell that from `023`. None of these is the value of a mask that anybody uses.
+ */
+const USUAL: readonly number[] = [0, 2, 7, 22, 27, 77];
+
+const OCTAL = 'expected an octal number in quotes, such as "027"';
+
 /** How programs are run that are started for one request each. */
 export const processSchema = z
   .strictObject({
@@ -26,10 +34,15 @@ export const processSchema = z
     files: count('Files that each process may have open.', 'off', { least: 8, most: 1_000_000 }),
     fileSize: size('Largest file that a process may write.', 'off', { least: 512 }),
     umask: z
-      .string()
-      .regex(/^(?:[0-7]{3,4})?$/, 'expected an octal number in quotes, such as "027"')
+      .union([
+        z.string().regex(/^(?:[0-7]{3,4})?$/, OCTAL),
+        z
+          .number()
+          .refine((digits) => USUAL.includes(digits), OCTAL)
+          .transform((digits) => String(digits).padStart(3, '0')),
+      ])
       .default('')
-      .describe('Permissions that new files do not get, such as `"027"`. Empty: sluice\'s own.'),
+      .describe('Permissions that new files do not get, such as `"027"`, or `027` in YAML. Empty: sluice\'s own.'),
     finish: duration('How long a program may go on after its answer. Then it is told to end.', '5s'),
     kill: duration('From SIGTERM, which asks a program to end, to SIGKILL, which ends it.', '3s', { off: false }),
   })

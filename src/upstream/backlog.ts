@@ -17,8 +17,14 @@ export interface Waiter {
   show(): Omit<Waiting, 'since' | 'deadline'>;
   /** It has excluded origins by trying them: when it cannot be served, the next in line may. */
   readonly picky: boolean;
-  /** Time is up, or there is nothing to wait for: then `why` says so. */
-  expired(why?: ErrorCode): void;
+  /** Time is up, or there is nothing to wait for: then `vain` says so. */
+  expired(vain?: Vain): void;
+}
+
+/** Why there is nothing to wait for. */
+export interface Vain {
+  readonly code: ErrorCode;
+  readonly detail: string;
 }
 
 /** A request that waits, as operators see it. Clock times. */
@@ -106,15 +112,29 @@ export class Backlog {
   }
 
   /** Ends the waiting of all whose time is up. Deadlines need not be in order: each request brings its own. */
-  expire(now: number, why?: ErrorCode): void {
-    const late: Waiter[] = [];
-    for (let waiter = this.first; waiter !== null; waiter = waiter.nextWaiter)
-      if (waiter.deadline <= now) late.push(waiter);
-    for (const waiter of late) {
-      if (!waiter.waiting) continue;
+  expire(now: number): void {
+    for (const waiter of this.#here()) {
+      if (!waiter.waiting || waiter.deadline > now) continue;
       this.remove(waiter);
-      waiter.expired(why);
+      waiter.expired();
     }
+  }
+
+  /** Ends the waiting of those for whom there is nothing to wait for. */
+  dismiss(judge: (waiter: Waiter) => Vain | undefined): void {
+    for (const waiter of this.#here()) {
+      const vain = waiter.waiting ? judge(waiter) : undefined;
+      if (vain === undefined) continue;
+      this.remove(waiter);
+      waiter.expired(vain);
+    }
+  }
+
+  /** Those who wait in this thread now: what is done with one may end the waiting of others, or bring new ones. */
+  #here(): Waiter[] {
+    const here: Waiter[] = [];
+    for (let waiter = this.first; waiter !== null; waiter = waiter.nextWaiter) here.push(waiter);
+    return here;
   }
 
   /** The other thread whose first waiter came before this thread's first, earliest first; -1 when there is none. */

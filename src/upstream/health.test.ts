@@ -33,14 +33,14 @@ describe('health', () => {
   test('each failure in a row doubles the rest, up to the longest', () => {
     const { health, one, rest } = stage();
     for (const wanted of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
-      health.connectFailed(one, 'refused');
+      health.connectFailed(one, 'connect-refused', 'refused');
       assert.equal(one.state, 'down');
       const rested = rest();
       assert.ok(rested >= wanted && rested <= wanted + SLACK, `${rested}, not ${wanted}`);
     }
     // Even if it goes on for weeks.
     for (let i = 0; i < 2000; i++) {
-      health.connectFailed(one, 'refused');
+      health.connectFailed(one, 'connect-refused', 'refused');
       one.state = 'up';
     }
     assert.equal(one.downUntil > 0 && Number.isFinite(one.downUntil), true);
@@ -48,7 +48,7 @@ describe('health', () => {
 
   test('after its rest an origin gets one request, and the others when that one has connected', () => {
     const { health, one, said, rest } = stage({ maxConnections: 10 });
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     rest();
     assert.equal(one.state, 'up');
     one.acquire();
@@ -56,14 +56,14 @@ describe('health', () => {
     health.connected(one);
     assert.equal(one.state, 'up');
     assert.equal(one.slots, 10);
-    assert.deepEqual(said, ['down: refused', 'up: may be tried again', 'up: connected again']);
+    assert.deepEqual(said, ['down: connect-refused: refused', 'up: may be tried again', 'up: connected again']);
   });
 
   test('requests that are still under way do not take the one that tests it', () => {
     const { health, one, rest } = stage({ maxConnections: 10 });
     one.acquire();
     one.acquire();
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     rest();
     assert.equal(one.state, 'up');
     one.acquire();
@@ -73,7 +73,7 @@ describe('health', () => {
   test('never more than its limit', () => {
     const { health, one, rest } = stage({ maxConnections: 1 });
     one.acquire();
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     rest();
     assert.equal(one.state, 'full');
     one.release();
@@ -83,29 +83,29 @@ describe('health', () => {
   test('a connection begins the count anew', () => {
     const { health, one, rest } = stage();
     for (let i = 0; i < 4; i++) {
-      health.connectFailed(one, 'refused');
+      health.connectFailed(one, 'connect-refused', 'refused');
       rest();
     }
     health.connected(one);
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     assert.ok(rest() <= 1000 + SLACK);
   });
 
   test('connected while it rests: up at once, and the end of the rest changes nothing', () => {
     const { clock, health, one, said } = stage({ maxConnections: 5 });
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     health.connected(one);
     assert.equal(one.state, 'up');
     clock.advance(5000);
     assert.equal(one.slots, 5);
-    assert.deepEqual(said, ['down: refused', 'up: connected again']);
+    assert.deepEqual(said, ['down: connect-refused: refused', 'up: connected again']);
   });
 
   test('several requests that fail at once are one failure', () => {
     const { health, one, said, rest } = stage();
-    health.connectFailed(one, 'refused');
-    health.connectFailed(one, 'refused');
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     assert.equal(one.failures, 1);
     assert.equal(said.length, 1);
     assert.ok(rest() <= 1000 + SLACK);
@@ -115,7 +115,7 @@ describe('health', () => {
     const { health, one, said } = stage();
     health.connected(one);
     one.state = 'draining';
-    health.connectFailed(one, 'refused');
+    health.connectFailed(one, 'connect-refused', 'refused');
     assert.equal(one.state, 'draining');
     assert.deepEqual(said, []);
   });
@@ -142,7 +142,7 @@ describe('health', () => {
   test('closed or forgotten, nothing wakes it', () => {
     for (const how of ['close', 'forget'] as const) {
       const { clock, health, one } = stage();
-      health.connectFailed(one, 'refused');
+      health.connectFailed(one, 'connect-refused', 'refused');
       if (how === 'close') health.close();
       else health.forget(one);
       clock.advance(60_000);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, errors } from '../core/errors.ts';
 import { METER } from '../core/meter.ts';
 import type { Origin } from '../core/origin.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
@@ -52,13 +52,15 @@ export class Health {
   }
 
   /** A connection could not be made. True when the origin is out; false when that is not to be held against it. */
-  connectFailed(origin: Origin, why: string): boolean {
+  connectFailed(origin: Origin, code: ErrorCode, detail: string): boolean {
     if (!this.#options.eject.on.includes('connect')) return false;
     const { first, most } = this.#options.disableTime;
+    origin.faultDetail = detail;
     // Of several failures at the same moment, in any thread, one counts.
     if (!origin.turn('up', 'down')) return true;
     origin.failures++;
-    this.#rest(origin, Math.min(first * 2 ** Math.min(origin.failures - 1, 30), most), why);
+    origin.fault = errors[code].lasts ? code : '';
+    this.#rest(origin, Math.min(first * 2 ** Math.min(origin.failures - 1, 30), most), `${code}: ${detail}`);
     return true;
   }
 
@@ -66,6 +68,7 @@ export class Health {
   connected(origin: Origin): void {
     if (origin.failures === 0) return;
     origin.failures = 0;
+    origin.fault = '';
     // One that was taken out for what it answered has to answer well.
     if (origin.inRow === 0) this.#well(origin, 'connected again');
   }
@@ -89,6 +92,13 @@ export class Health {
     const ejection = this.#ejections.get(origin);
     if (ejection === undefined || origin.before(sent)) return;
     if (ejection.failed(code, this.#clock.now()) === 'eject') this.#eject(origin, ejection, code);
+  }
+
+  /** What has kept everybody from connecting may be mended, because it is done in another way now: one request may try it. */
+  renewed(origin: Origin): void {
+    if (origin.fault === '') return;
+    origin.fault = '';
+    this.#rested(origin);
   }
 
   /** An origin is gone for good. */

@@ -22,6 +22,13 @@ export interface ConfiguredOrigin extends OriginOptions {
   readonly spawn?: SpawnOptions;
 }
 
+/** Whether children will come that are not there yet: when they are needed, or not at all, and why. */
+export interface Coming {
+  readonly state: 'come' | 'stopped';
+  /** For people; '' where they come. */
+  readonly why: string;
+}
+
 /** Waiting for an origin. */
 const queueSchema = z
   .strictObject({
@@ -143,17 +150,20 @@ const hostSchema = z
 
 /**
  * One origin: a URL, or a URL with options. `schemes` are those of the codecs, the default first; `programs` those of them
- * whose origins are programs.
+ * whose origins are programs; `usualPort` is told where a port is missing.
  */
 export function originSchema(
   schemes: readonly string[],
   programs: readonly string[] = [],
+  usualPort: (scheme: string) => number | undefined = () => undefined,
 ): z.ZodType<ConfiguredOrigin, OriginInput> {
   const url = z.union([z.string(), z.number()]).superRefine((given, context) => {
     const problem = parseOrigin(String(given), schemes, programs);
     if (!isOriginProblem(problem)) return;
-    const { message, ...params } = problem;
-    context.addIssue({ code: 'custom', input: given, message, params });
+    const { message, portless, ...params } = problem;
+    const port = portless === undefined ? undefined : usualPort(portless);
+    const hint = port === undefined ? '' : `, as in ${String(given).replace(/[:/]+$/, '')}:${port}`;
+    context.addIssue({ code: 'custom', input: given, message: message + hint, params });
   });
   const long = z
     .strictObject({
@@ -286,6 +296,6 @@ export type UpstreamOptions = Readonly<z.output<typeof shape>> & {
   readonly origins: readonly ConfiguredOrigin[];
   /** In the config in force: what children are started with, by name. */
   readonly spawn?: Readonly<Record<string, SpawnOptions>>;
-  /** In the config in force, where it has children: they `come` when they are needed, or too many of them have crashed. */
-  readonly children?: 'come' | 'stopped';
+  /** In the config in force, where it has children: they `come` when they are needed, or none is started, and `why`. */
+  readonly children?: Coming;
 };

@@ -11,6 +11,8 @@ export interface OriginProblem {
   readonly near?: readonly string[];
   /** The text holds a password. */
   readonly secret?: boolean;
+  /** Only the port is missing, of an origin that speaks this. */
+  readonly portless?: string;
 }
 
 /** Protocols that other proxies have, and later releases of this one. */
@@ -97,7 +99,7 @@ function authority(scheme: string, text: string, schemes: readonly string[]): Or
 }
 
 function withPort(scheme: string, host: string, text: string): OriginAddress | OriginProblem {
-  if (text === '') return bad('the port is missing');
+  if (text === '') return { ...bad('the port is missing'), portless: scheme };
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) return bad('expected a port from 1 to 65535', text);
   return { scheme, host, port };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Ask, Balancer } from '../balance/balancer.ts';
 import { type CgiOptions, mergeCgi, type RouteCgiOptions } from '../codec/cgi/options.ts';
 import type { RequestTarget } from '../codec/codec.ts';
@@ -9,11 +10,12 @@ import { authorityOf, type Origin } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { releaseSlot, slotsTaken, takeSlot } from './slots.ts';
-import { Backlog, CALLS, type Waiter } from './backlog.ts';
+import { Backlog, CALLS, type Vain, type Waiter } from './backlog.ts';
 import { dial } from './dial.ts';
 import { Health, type HealthOptions } from './health.ts';
 import { keyOf } from './key.ts';
 import type { Link, LinkUser } from './link.ts';
+import type { Coming } from './options.ts';
 import type { Pool, PoolOptions } from './pool.ts';
 import { RetryBudget } from './retry.ts';
 
@@ -50,8 +52,8 @@ export interface UpstreamOptions extends HealthOptions {
   readonly cgi: CgiOptions;
   /** `pass` the client's Host on, send the origin's own, or this text. */
   readonly host: string;
-  /** Origins that sluice starts itself `come` when requests wait; `stopped`: none will. */
-  readonly children?: 'come' | 'stopped';
+  /** Whether origins that sluice starts itself come when requests wait. */
+  readonly children?: Coming;
 }
 
 /** A request that wants an origin: what the balancer asks it, and what the backlog needs. */
@@ -64,8 +66,8 @@ export interface Applicant extends Ask, Waiter, LinkUser {
   assigned(origin: Origin): void;
 }
 
-/** How a request for a slot ended: with one, in the backlog, or without hope. */
-export type Admission = 'assigned' | 'waiting' | 'backlog-full' | 'no-origin' | 'children-stopped';
+/** How a request for a slot ended: with one, in the backlog, or without hope; `expired` has been told why. */
+export type Admission = 'assigned' | 'waiting' | 'backlog-full' | 'no-origin' | 'expired';
 
 /** How often the backlog looks for requests whose time is up, in milliseconds. */
 const EXPIRY_STEP = 50;
@@ -120,6 +122,7 @@ export class Upstream {
     this.health = new Health(options, pool.clock, pool.wheel, (origin, why) => {
       log(origin, why);
       this.#reweigh();
+      this.#dismiss();
       this.wake();
     });
     this.#expiry = new Timer(() => this.#expire());
@@ -138,6 +141,7 @@ export class Upstream {
     if (options.retries.budget !== this.options.retries.budget) {
       this.budget = new RetryBudget(options.retries.budget, this.#clock, this.board.threads);
     }
+    const renewed = this.origins.filter((origin) => origins.includes(origin) && this.#isRenewed(origin, pool));
     this.options = options;
     this.pool.options = pool;
     this.pool.weed();
@@ -149,7 +153,8 @@ export class Upstream {
       this.pool.drain(origin);
     }
     this.#adopt(origins);
-    if (options.children === 'stopped' && origins.length === 0) this.backlog.expire(Infinity, 'children-stopped');
+    for (const origin of renewed) this.health.renewed(origin);
+    this.#dismiss();
     // There may be slots now that were not there before.
     this.wake();
     return gone;
@@ -170,9 +175,12 @@ export class Upstream {
         return 'assigned';
       }
     } else this.wake();
-    if (this.origins.every((origin) => !mayServe(origin, applicant)) && !this.#mayCome()) {
-      return this.options.children === 'stopped' && !applicant.picky ? 'children-stopped' : 'no-origin';
+    const vain = this.#vain(applicant);
+    if (vain !== undefined) {
+      applicant.expired(vain);
+      return 'expired';
     }
+    if (this.origins.every((origin) => !mayServe(origin, applicant)) && !this.#mayCome()) return 'no-origin';
     if (!this.backlog.push(applicant)) return 'backlog-full';
     if (this.backlog.length === 1) this.#wheel.arm(this.#expiry, EXPIRY_STEP);
     // Whoever was let in above may have left a slot that nobody ahead can use.
@@ -220,12 +228,40 @@ export class Upstream {
 
   /** Nobody is there who could serve, but somebody will be: what waits brings it about. */
   #mayCome(): boolean {
-    return this.options.children === 'come' && this.origins.every(({ state }) => state === 'draining');
+    return this.options.children?.state === 'come' && this.origins.every(({ state }) => state === 'draining');
+  }
+
+  /**
+   * Why there is nothing to wait for: nobody will be started, or everybody who could serve this request is out for what waiting does
+   * not mend. One that is busy, or out for another cause, is worth waiting for.
+   */
+  #vain(applicant: Applicant): Vain | undefined {
+    const { children } = this.options;
+    if (children?.state === 'come') return undefined;
+    let last: Origin | undefined;
+    for (const origin of this.origins) {
+      if (!mayServe(origin, applicant)) continue;
+      if (origin.state !== 'down' || origin.fault === '') return undefined;
+      last = origin;
+    }
+    if (last !== undefined) return last.fault === '' ? undefined : { code: last.fault, detail: last.faultDetail };
+    return children === undefined || applicant.picky ? undefined : { code: 'children-stopped', detail: children.why };
+  }
+
+  /** Ends the waiting of those who wait in vain. */
+  #dismiss(): void {
+    if (this.backlog.length > 0) this.backlog.dismiss((waiter) => this.#vain(waiter as Applicant));
   }
 
   #call(thread: number, why: (typeof CALLS)[keyof typeof CALLS]): void {
     this.backlog.call(thread, why);
     this.#bells.ring(thread);
+  }
+
+  /** Whether connections to this origin are to be made in another way than so far. */
+  #isRenewed(origin: Origin, { tls }: PoolOptions): boolean {
+    const { secure } = this.target(origin);
+    return secure !== (this.pool.offerOf(origin.address) !== null) || !isDeepStrictEqual(tls, this.pool.options.tls);
   }
 
   /** Gives slots to this thread's waiters; false when there are none for anybody. */
@@ -348,6 +384,8 @@ export class Upstream {
 
   #expire(): void {
     this.backlog.expire(this.#clock.now());
+    // Another thread may have found out.
+    this.#dismiss();
     if (this.backlog.length === 0) return;
     this.#wheel.arm(this.#expiry, EXPIRY_STEP);
     if (this.board.threads === 1) return;

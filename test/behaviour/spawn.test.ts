@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -217,6 +217,24 @@ test('with two threads those who wait in either are told that no child can be st
   }
 });
 
+test('a command that is missing is waited for a moment, and found again by a reload', async (t) => {
+  const path = join(folder(t), 'app');
+  const line = await running(
+    t,
+    before({ ...app(t), command: path, instances: { min: 0, max: 1 } }, { queue: { timeout: '10m' } }),
+  );
+  assert.equal((await fetchOnce(`${line.base}/`)).status, 503);
+  await eventually(() => with_(line, 'config/missing-program').length === 1, 'it is said at the start');
+  assert.match(
+    with_(line, 'config/missing-program')[0] ?? '',
+    /^warn .* upstreams\.app\.origins\.spawn\.command: \/.*app does not exist; /,
+  );
+  symlinkSync(process.execPath, path);
+  await line.sluice.reload(line.sluice.given);
+  assert.equal((await fetchOnce(`${line.base}/`)).status, 200);
+  assert.equal(with_(line, 'config/missing-program').length, 1);
+});
+
 test('ready by HTTP, and by a line', async (t) => {
   for (const how of [{ http: '/up' }, { line: 'listening' }]) {
     const line = await running(t, before(app(t, { ready: how, env: { DELAY: '200' } })));
@@ -244,17 +262,22 @@ test('metrics, plans and the config in force know of children; values of their e
 });
 
 /** Children that cannot live, what is said of it, and what those get who wait. */
-function broken(name: string, spawn: (t: TestContext) => SpawnInput | Promise<SpawnInput>, cause: RegExp): void {
+function broken(
+  name: string,
+  spawn: (t: TestContext) => SpawnInput | Promise<SpawnInput>,
+  cause: RegExp,
+  unfit = false,
+): void {
   test(`no child can be started: ${name}`, async (t) => {
-    const crash = { first: '20ms', most: '20ms', limit: 3 };
+    const crash = { first: '20ms', most: '20ms', limit: unfit ? 1000 : 3 };
     const line = await running(t, before({ ...(await spawn(t)), crash, instances: { min: 0, max: 1 } }));
     const got = await Promise.all([1, 2, 3].map(() => fetchOnce(`${line.base}/`)));
     for (const { status, body } of got) {
       assert.equal(status, 503);
       assert.match(body, /children-stopped/);
     }
-    const causes = with_(line, 'child-crashed');
-    assert.equal(causes.length, 3, causes.join('\n'));
+    const causes = with_(line, unfit ? 'children-stopped' : 'child-crashed');
+    assert.equal(causes.length, unfit ? 1 : 3, causes.join('\n'));
     for (const one of causes) assert.match(one, cause);
     assert.equal(with_(line, 'children-stopped').length, 1);
     assert.equal((await fetchOnce(`${line.base}/`)).status, 503, 'later ones are answered at once');
@@ -266,7 +289,8 @@ function broken(name: string, spawn: (t: TestContext) => SpawnInput | Promise<Sp
 broken(
   'the command is missing',
   () => ({ command: 'nosuch-program' }),
-  /cannot be started: its command nosuch-program is not in any folder of PATH/,
+  /no child can be started: its command nosuch-program is not in any folder of PATH/,
+  true,
 );
 broken(
   'the command is not executable',
@@ -276,7 +300,8 @@ broken(
     chmodSync(path, 0o644);
     return { command: path };
   },
-  /cannot be started: its command .*\/app is not executable$/,
+  /no child can be started: its command .*\/app is not executable; /,
+  true,
 );
 broken(
   'its interpreter is missing',
@@ -285,17 +310,20 @@ broken(
     writeFileSync(path, '#!/nosuch/interpreter\n', { mode: 0o755 });
     return { command: path };
   },
-  /ended with code 127 before it was ready; it said last: .*not found/i,
+  /no child can be started: ended with code 127 before it was ready; it said last: .*not found/i,
+  true,
 );
 broken(
   'its folder is missing',
   (t) => ({ ...app(t), cwd: join(folder(t), 'gone') }),
-  /cannot be started: its cwd .*\/gone does not exist$/,
+  /no child can be started: its cwd .*\/gone does not exist; /,
+  true,
 );
 broken(
   'there is no such user',
   (t) => ({ ...app(t), user: 'no-such-user' }),
-  /cannot be started: (?:no user no-such-user|`user` and `group`: only root)/,
+  /no child can be started: (?:no user no-such-user|`user` and `group`: only root)/,
+  true,
 );
 broken(
   'it ends at once with code 0',
@@ -354,7 +382,7 @@ test('a child that ignores TERM is killed; processes that children have started 
 
 test('a child that floods its output keeps working, and the log is not flooded', async (t) => {
   const flood = app(t, {});
-  const script = `setInterval(() => process.stdout.write('spam\\n'.repeat(20000)), 10); require(${JSON.stringify(flood.args?.[0])})`;
+  const script = `setInterval(() => process.stdout.write('spam\\n'.repeat(20000)), 10); require(${JSON.stringify([flood.args].flat()[0])})`;
   const line = await running(t, before({ ...flood, args: ['-e', script] }));
   for (let i = 0; i < 20; i++) assert.equal((await fetchOnce(`${line.base}/sleep/20`)).status, 200);
   await eventually(

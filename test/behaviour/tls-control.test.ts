@@ -60,7 +60,7 @@ for (const threads of [1, 2]) {
       const config = {
         listen: '127.0.0.1:0',
         threads,
-        upstreams: { app: { origins: origin.url, tls: { ca: file }, eject: { on: [] } } },
+        upstreams: { app: { origins: origin.url, tls: { ca: file } } },
       };
       const { sluice, base, control } = await running(t, config);
       for (let i = 0; i < 8; i++) assert.equal((await fetchOnce(base)).status, 200);
@@ -78,8 +78,13 @@ for (const threads of [1, 2]) {
       );
       await sluice.reload(checked(config));
       await until(async () => (await control.upstreams())[0]?.origins[0]?.connections === 0, 'idle connections to go');
-      for (let i = 0; i < 4; i++) assert.equal((await fetchOnce(base)).status, 502);
+      // Also those that come while it rests: nobody waits for what waiting does not mend.
+      for (let i = 0; i < 8; i++) assert.equal((await fetchOnce(base)).status, 502);
       assert.equal(origin.seen.length, 16);
+      assert.match(
+        (await control.explain('GET', '/', [])).because ?? '',
+        /waiting does not mend that: 502 tls-untrusted$/,
+      );
 
       copyFileSync(ca.cert, file);
       await sluice.reload(checked(config));
@@ -199,6 +204,64 @@ test('what is not checked is said at the start, after a reload that brings it, a
   await sluice.reload(checked(open));
   assert.match(warned()[1] ?? '', /^warn tls-unverified app: /);
   assert.deepEqual((await control.explain('GET', '/', [])).tls?.checks, []);
+});
+
+test('who waits for a test of an origin hears at once that its certificate is still wrong', async (t) => {
+  const both = own(t);
+  if (both === undefined) return;
+  const [ca, other] = both;
+  const origin = await app(t, other.issue('app'));
+  const { base, control } = await running(t, {
+    listen: '127.0.0.1:0',
+    upstreams: {
+      app: {
+        origins: origin.url,
+        tls: { ca: ca.cert },
+        queue: { timeout: '10m' },
+        disableTime: { first: '50ms', most: '100ms' },
+      },
+    },
+  });
+  for (let i = 0; i < 20; i++) {
+    const all = await Promise.all(Array.from({ length: 10 }, () => fetchOnce(base)));
+    for (const { status, body } of all) assert.deepEqual([status, /tls-untrusted/.test(body)], [502, true], body);
+  }
+  assert.equal((await control.upstreams())[0]?.queue.length, 0);
+});
+
+test('one that is busy is waited for, whatever the certificate of the other', async (t) => {
+  const both = own(t);
+  if (both === undefined) return;
+  const [ca, other] = both;
+  const bad = await app(t, other.issue('bad'));
+  const held: (() => void)[] = [];
+  const good = await app(t, ca.issue('good'), {}, (_request, response) => void held.push(() => response.end('good')));
+  const { base } = await running(t, {
+    listen: '127.0.0.1:0',
+    upstreams: { app: { origins: [good.url, bad.url], maxConnections: 1, tls: { ca: ca.cert }, balance: 'first' } },
+  });
+  const all = [1, 2, 3].map(() => fetchOnce(base));
+  for (let i = 0; i < 3; i++) {
+    await eventually(() => held.length > i, 'the next one to come');
+    held[i]();
+  }
+  for (const { status, body } of await Promise.all(all)) assert.deepEqual([status, body], [200, 'good']);
+});
+
+test('where the check finds the certificate wrong nobody waits either', async (t) => {
+  const both = own(t);
+  if (both === undefined) return;
+  const [ca, other] = both;
+  const origin = await app(t, other.issue('app'));
+  const check = { type: 'tcp', interval: '200ms', timeout: '200ms', fall: 1, first: 'block' } as const;
+  const { base, control } = await running(t, {
+    listen: '127.0.0.1:0',
+    upstreams: { app: { origins: origin.url, tls: { ca: ca.cert }, check, queue: { timeout: '10m' } } },
+  });
+  assert.deepEqual((await fetchOnce(base)).status, 502, 'it has come before the first check, or after');
+  await until(async () => (await control.upstreams())[0]?.origins[0]?.check?.healthy === false, 'a check');
+  const { status, body } = await fetchOnce(base);
+  assert.deepEqual([status, /tls-untrusted/.test(body)], [502, true], body);
 });
 
 describe('active checks over TLS', () => {

@@ -2,6 +2,7 @@
 import { spawnSchema, type SpawnInput, type SpawnOptions } from '../../src/spawn/children/options.ts';
 import type { Ears, Launched, Launcher, Order } from '../../src/spawn/children/launch.ts';
 import { Pool, type Sight } from '../../src/spawn/children/pool.ts';
+import { Unfit } from '../../src/spawn/children/unfit.ts';
 import type { Child } from '../../src/spawn/children/child.ts';
 import { manualClock, type ManualClock } from './clock.ts';
 
@@ -36,13 +37,15 @@ class FakeLauncher implements Launcher {
   readonly played: Played[] = [];
   /** Thrown instead of starting. */
   fails: string | null = null;
+  /** What is thrown will be so the next time. */
+  unfit = false;
   /** Those that are started are ready at once. */
   quick = true;
   stubborn = false;
 
   async launch(order: Order, ears: Ears): Promise<Launched> {
     await Promise.resolve();
-    if (this.fails !== null) throw new Error(this.fails);
+    if (this.fails !== null) throw this.unfit ? new Unfit(this.fails) : new Error(this.fails);
     const pid = 1001 + this.played.length;
     const played: Played = {
       order,
@@ -55,7 +58,8 @@ class FakeLauncher implements Launcher {
       forgotten: false,
       end: (how = 'ended with code 1', left = 0) => {
         played.left = left;
-        ears.exited(how);
+        const code = /^ended with code (\d+)$/.exec(how)?.[1];
+        ears.exited(how, code === undefined ? null : Number(code));
       },
     };
     this.played.push(played);

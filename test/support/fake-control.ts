@@ -18,6 +18,7 @@ const NONE = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, none: 0 };
 function originView(name: string, some: Partial<OriginView> = {}): OriginView {
   return {
     name,
+    address: name,
     url: name.startsWith('unix:') ? name : `http://${name}`,
     tls: null,
     source: 'config',
@@ -106,9 +107,19 @@ const EXPLANATION: Explanation = {
   balance: 'random-two',
   key: '',
   origins: [
-    { name: '127.0.0.1:3000', child: null, weight: 1, state: 'up', inFlight: 2, usable: true, why: '' },
+    {
+      name: '127.0.0.1:3000',
+      address: '127.0.0.1:3000',
+      child: null,
+      weight: 1,
+      state: 'up',
+      inFlight: 2,
+      usable: true,
+      why: '',
+    },
     {
       name: 'unix:/run/app.sock',
+      address: 'fastcgi+unix:/run/app.sock',
       child: 'app.1 (pid 4711)',
       weight: 2,
       state: 'down',

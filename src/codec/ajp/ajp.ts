@@ -35,6 +35,8 @@ export const ajp = {
   about: 'AJP/1.3, which servlet containers such as Tomcat and WildFly speak',
   schemes: ['ajp', 'ajp13'],
   takesVariables: true,
+  // Tomcat's.
+  usualPort: 8009,
   options,
   create: (given: z.output<typeof options>, out, limits) => new AjpSession(given, out, limits),
 } as const satisfies CodecKind<typeof options>;

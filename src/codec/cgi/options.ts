@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { withoutDefault } from '../../core/kind.ts';
+import { oneOrMany, orNumber, withoutDefault } from '../../core/kind.ts';
 
 /** No NUL: in most programs a variable ends there. */
 const text = z.string().regex(/^[^\0]*$/, 'a variable holds no NUL');
@@ -16,8 +16,7 @@ export const cgiSchema = z
         'Where the application has its files, as it sees them itself: DOCUMENT_ROOT, and the beginning of SCRIPT_FILENAME. ' +
           'Scripts that are found by `split` need it.',
       ),
-    split: z
-      .array(z.string().regex(/^[^/\0]+$/, 'expected the end of a file name, such as ".php"'))
+    split: oneOrMany(z.string().regex(/^[^/\0]+$/, 'expected the end of a file name, such as ".php"'), 0)
       .default([])
       .describe(
         'Ends of script names, such as `.php`: a path is cut behind the first segment that ends so, and the rest is PATH_INFO. ' +
@@ -50,7 +49,10 @@ export const cgiSchema = z
           'Default: for CGI programs, and not for FastCGI, SCGI and uwsgi, whose clients get a redirect.',
       ),
     env: z
-      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named by letters, digits and _'), text)
+      .record(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named by letters, digits and _'),
+        orNumber(text),
+      )
       .default({})
       .describe('More variables. One that is named like a variable of the request replaces it.'),
   })

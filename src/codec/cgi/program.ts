@@ -125,7 +125,8 @@ function manner(exit: Exit | null): string {
   return exit.signal === null ? `exit status ${exit.code}` : `killed by ${exit.signal}`;
 }
 
-function commandOf(request: Request, target: RequestTarget, from: Asker): Command | ErrorCode {
+/** What is run for a request, and what it is told. */
+export function commandOf(request: Request, target: RequestTarget, from: Asker): Command | ErrorCode {
   const { cgi, program: fixed = '' } = target;
   const script = fixed === '' ? scriptFileOf(request, cgi) : scriptOf(request, cgi);
   if (typeof script === 'string') return script;

@@ -27,7 +27,11 @@ export const fastcgi = {
   about: 'FastCGI 1.0 responders and authorizers, such as php-fpm',
   // Apache's name for it is fcgi.
   schemes: ['fastcgi', 'fcgi'],
+  // php-fpm's.
+  usualPort: 9000,
   speaksCgi: true,
+  // php-fpm.
+  runsScripts: true,
   // The protocol does not, but PHP takes a body without CONTENT_LENGTH for an empty one.
   needsLength: true,
   multiplexesWith: ({ multiplex }) => multiplex === 'auto',

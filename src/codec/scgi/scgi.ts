@@ -20,6 +20,8 @@ export const scgi = {
   name: 'scgi',
   about: 'SCGI applications',
   schemes: ['scgi'],
+  // mod_scgi's examples'.
+  usualPort: 4000,
   needsLength: true,
   speaksCgi: true,
   options: z.strictObject({}),

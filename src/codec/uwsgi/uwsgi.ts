@@ -43,6 +43,8 @@ export const uwsgi = {
   name: 'uwsgi',
   about: 'The uwsgi protocol, which uWSGI and gunicorn speak',
   schemes: ['uwsgi'],
+  // uWSGI's examples'.
+  usualPort: 3031,
   needsLength: true,
   speaksCgi: true,
   options,

@@ -5,6 +5,7 @@ import type { Messages } from '../../observe/messages.ts';
 import type { Launched, Launcher } from './launch.ts';
 import type { SpawnOptions } from './options.ts';
 import type { Probe } from './ready.ts';
+import { SHELL_CANNOT, Unfit } from './unfit.ts';
 
 /**
  * `starting` is launched, or will be in a moment · `ready` takes requests · `draining` finishes what it has · `ending` has got TERM, or
@@ -56,6 +57,8 @@ export class Child {
   isOut = false;
   /** It ended without being asked to. */
   crashed = false;
+  /** It could not be started, and the next one will not soon be either. What is to be said of that its pool says. */
+  unfit = false;
   /** How it ended, for people. */
   why = '';
   readonly #nursery: Nursery;
@@ -133,12 +136,12 @@ export class Child {
           heard: (line) => this.#heard(line),
           said: (line) => this.#say('info', 'child-says', line),
           left: (what) => this.#say('info', 'child-left', what),
-          exited: (how) => this.#exited(how),
+          exited: (how, code) => this.#exited(how, code),
         },
       );
       this.#launched = launched;
     } catch (error) {
-      this.#crash(`cannot be started: ${(error as Error).message}`);
+      this.#crash(`cannot be started: ${(error as Error).message}`, error instanceof Unfit);
       return this.#turn('ended');
     }
     if (this.#state === 'ending') return this.#terminate(this.#launched);
@@ -197,13 +200,14 @@ export class Child {
     this.end();
   }
 
-  #exited(how: string): void {
+  #exited(how: string, code: number | null): void {
     const launched = this.#launched as Launched;
     if (this.#state === 'ended') return;
     const before = this.#state;
     if (before === 'starting' || before === 'ready') {
       const age = showDuration(this.#nursery.clock.now() - this.since);
-      this.#crash(before === 'ready' ? `${how} after ${age}` : `${how} before it was ready`);
+      if (before === 'ready') this.#crash(`${how} after ${age}`);
+      else this.#crash(`${how} before it was ready`, SHELL_CANNOT.includes(code));
     } else {
       this.why ||= how;
       this.#say('info', 'child-ended', how);
@@ -215,11 +219,12 @@ export class Child {
     this.end();
   }
 
-  #crash(why: string): void {
+  #crash(why: string, unfit = false): void {
     this.crashed = true;
-    this.why = why;
+    this.unfit = unfit;
     const said = this.#lastLine === '' ? '' : `; it said last: ${this.#lastLine}`;
-    this.#say('error', 'child-crashed', `${why}${said}`);
+    this.why = unfit ? `${why}${said}` : why;
+    if (!unfit) this.#say('error', 'child-crashed', `${why}${said}`);
   }
 
   /** TERM now, KILL after a while, and looks until nothing is left. */

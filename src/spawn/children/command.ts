@@ -2,30 +2,42 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { SpawnOptions } from './options.ts';
+import { Unfit } from './unfit.ts';
 
 /**
  * Looks whether a command can be started at all, to name the cause when it cannot: a shell would only say that something was
- * not found. Rejects with it. What it cannot see (an interpreter that is missing, rights of another user) the child's own
+ * not found. Rejects with it, as `Unfit`. What it cannot see (an interpreter that is missing, rights of another user) the child's own
  * launcher says.
  */
-export async function findCommand({ command, cwd, env }: Pick<SpawnOptions, 'command' | 'cwd' | 'env'>): Promise<void> {
+export async function findCommand(options: Startable): Promise<void> {
+  const fault = await commandFault(options);
+  if (fault !== undefined) throw new Unfit(`its ${fault.option} ${fault.why}`);
+}
+
+type Startable = Pick<SpawnOptions, 'command' | 'cwd' | 'env'>;
+
+/** The same as an answer: which option is at fault, and what about it. */
+export async function commandFault({
+  command,
+  cwd,
+  env,
+}: Startable): Promise<{ option: 'cwd' | 'command'; why: string } | undefined> {
   const folder = resolve(cwd ?? '.');
   const place = await stat(folder).catch(() => null);
-  if (place === null) throw new Error(`its cwd ${folder} does not exist`);
-  if (!place.isDirectory()) throw new Error(`its cwd ${folder} is no folder`);
+  if (place === null) return { option: 'cwd', why: `${folder} does not exist` };
+  if (!place.isDirectory()) return { option: 'cwd', why: `${folder} is no folder` };
   if (command.includes('/')) {
     const why = await reason(isAbsolute(command) ? command : join(folder, command));
-    if (why !== undefined) throw new Error(`its command ${command} ${why}`);
-    return;
+    return why === undefined ? undefined : { option: 'command', why: `${command} ${why}` };
   }
   const path = env['PATH'] ?? process.env['PATH'] ?? '';
   let best = `is not in any folder of PATH (${path})`;
   for (const one of path.split(':')) {
     const why = await reason(join(one === '' ? folder : one, command));
-    if (why === undefined) return;
+    if (why === undefined) return undefined;
     if (why !== MISSING) best = `in ${one} ${why}`;
   }
-  throw new Error(`its command ${command} ${best}`);
+  return { option: 'command', why: `${command} ${best}` };
 }
 
 const MISSING = 'does not exist';

@@ -12,6 +12,7 @@ import { Lines } from './lines.ts';
 import type { SpawnOptions } from './options.ts';
 import { Folders, freePort, type Handed, listenAt } from './place.ts';
 import { MARK, Strays } from './strays.ts';
+import { isUnfit, Unfit } from './unfit.ts';
 
 /** What is to be started. */
 export interface Order {
@@ -28,8 +29,8 @@ export interface Ears {
   readonly said: (line: string) => void;
   /** What it has left behind, for the log; comes after its end. */
   readonly left: (what: string) => void;
-  /** Its first process is gone; `how` as in "ended with code 1". Comes once, after `launch` has resolved. */
-  readonly exited: (how: string) => void;
+  /** Its first process is gone; `how` as in "ended with code 1", `null` without one. Comes once, after `launch` has resolved. */
+  readonly exited: (how: string, code: number | null) => void;
 }
 
 /** A child that runs. */
@@ -47,7 +48,7 @@ export interface Launched {
 
 /** What starts children. */
 export interface Launcher {
-  /** Rejects with the cause when it cannot: then nothing is left of it. */
+  /** Rejects with the cause when it cannot, with `Unfit` when it will not soon be able to: then nothing is left of it. */
   launch(order: Order, ears: Ears): Promise<Launched>;
 }
 
@@ -156,7 +157,7 @@ export class ProcessLauncher implements Launcher {
     for (const stream of [child.stdout, child.stderr]) if (stream !== null) lines.read(stream);
     child.once('exit', (code, signal) => {
       // What it said last is read before: it may tell why.
-      this.#clock.soon(() => ears.exited(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+      this.#clock.soon(() => ears.exited(signal === null ? `ended with code ${code}` : `was ended by ${signal}`, code));
     });
     child.on('error', (error) => ears.said(error.message));
     return {
@@ -179,20 +180,21 @@ export class ProcessLauncher implements Launcher {
 async function accountOf({ user, group }: SpawnOptions): Promise<Account | null> {
   if (user === undefined && group === undefined) return null;
   if (process.getuid?.() !== 0) {
-    throw new Error('`user` and `group`: only root can start a process as somebody else');
+    throw new Unfit('`user` and `group`: only root can start a process as somebody else');
   }
   const account = await accountAskedFor(String(user ?? ''), String(group ?? ''));
-  if (typeof account === 'string') throw new Error(account);
+  if (typeof account === 'string') throw new Unfit(account);
   return account;
 }
 
-/** Rejects when there could be no process: too many of them, no memory, no file descriptors. */
+/** Rejects when there could be no process: too many of them, no memory, no file descriptors, a folder that its user may not enter. */
 function started(child: ChildProcess): Promise<void> {
   return new Promise((resolve_, reject) => {
     child.once('spawn', resolve_);
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new Error(`no process could be started: ${error.code ?? error.message}`)),
-    );
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why = `no process could be started: ${error.code ?? error.message}`;
+      reject(isUnfit(error.code) ? new Unfit(why) : new Error(why));
+    });
   });
 }
 

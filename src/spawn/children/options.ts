@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { count, duration, oneOrMany, size, withoutDefault } from '../../core/kind.ts';
+import { count, duration, oneOrMany, orNumber, size, withoutDefault } from '../../core/kind.ts';
 
-const instancesSchema = z
+const limitsSchema = z
   .strictObject({
     min: count('Children that are always there. With 0 the first one is started when a request comes.', 1, {
       most: 1000,
@@ -21,12 +21,18 @@ const instancesSchema = z
       { least: 1 },
     ),
   })
-  .superRefine(({ min, max }, context) => {
-    if (max === undefined || min <= max) return;
-    context.addIssue({ code: 'custom', input: min, path: ['min'], message: 'expected at most as many as `max`' });
-  })
   .transform((given) => ({ ...given, max: given.max ?? Math.max(1, given.min) }))
   .meta({ title: 'instances' });
+
+/** A number is both of them. */
+const instancesSchema = z.union([
+  z
+    .int()
+    .min(1)
+    .max(1000)
+    .transform((many) => ({ min: many, max: many, load: Infinity })),
+  limitsSchema,
+]);
 
 const readySchema = z
   .strictObject({
@@ -95,13 +101,14 @@ export const spawnSchema = z
     command: text
       .min(1)
       .describe('The program: a path, or a name that is looked for in PATH. It has to stay in the foreground.'),
-    args: z
-      .array(text)
+    args: oneOrMany(orNumber(text), 0)
       .default([])
-      .describe('Its arguments. `{port}` and `{socket}` in them stand for where it is to listen; no shell reads them.'),
+      .describe(
+        'Its arguments: a list, or one. `{port}` and `{socket}` in them stand for where it is to listen; no shell reads them.',
+      ),
     cwd: z.string().min(1).optional().describe("The folder it is started in. Default: sluice's own."),
     env: z
-      .record(variable, text)
+      .record(variable, orNumber(text))
       .default({})
       .describe("Variables it gets beside sluice's own. `{port}` and `{socket}` are replaced in them as well."),
     user: z
@@ -124,7 +131,7 @@ export const spawnSchema = z
       .string()
       .default('http')
       .describe('What it speaks: a scheme of origins, such as `http`, `fastcgi`, `scgi`, `uwsgi`.'),
-    instances: instancesSchema.prefault({}).describe('How many children there are.'),
+    instances: instancesSchema.prefault({}).describe('How many children there are: a number, or from `min` to `max`.'),
     ready: readySchema.prefault({}).describe('When it gets requests. Default: as soon as it takes connections.'),
     crash: crashSchema.prefault({}).describe('What follows when children do not live.'),
     maxRequests: count('It is replaced after this many requests.', 'off', { least: 1 }),
@@ -142,7 +149,11 @@ export const spawnSchema = z
         'Files and folders, relative to `cwd`. When one of them changes the children are replaced, as by `sluice restart`.',
       ),
   })
-  .superRefine(({ ready, protocol }, context) => {
+  .superRefine(({ ready, protocol, instances: { min, max } }, context) => {
+    if (min > max) {
+      const message = 'expected at most as many as `max`';
+      context.addIssue({ code: 'custom', input: min, path: ['instances', 'min'], message });
+    }
     if (ready.http === undefined || protocol === 'http') return;
     const message = `a child that speaks ${protocol} is not asked by HTTP: leave it out, or use \`line\``;
     context.addIssue({ code: 'custom', input: ready.http, path: ['ready', 'http'], message });

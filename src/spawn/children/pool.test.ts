@@ -35,6 +35,100 @@ test('children that do not live are started again after growing pauses, and then
   assert.equal(stage.pool.counts.starts, 5);
 });
 
+/** A pool none of whose children can be started. */
+function unfit(given: Parameters<typeof options>[0] = {}): Stage {
+  const stage = new Stage(given);
+  stage.launcher.fails = 'its command app does not exist';
+  stage.launcher.unfit = true;
+  return stage;
+}
+
+test('children that cannot be started at all: three tries at once, one line, and now and then a look', async () => {
+  const stage = unfit();
+  await stage.pass(500);
+  assert.deepEqual([stage.pool.stopped, stage.pool.counts.starts, stage.changes], [true, 3, 1]);
+  assert.deepEqual(stage.said, [
+    'error children-stopped app: no child can be started: its command app does not exist; requests are refused until one can; ' +
+      'the next is tried in 5s, on a reload, `sluice restart`, or when its `spawn` or what it watches changes',
+  ]);
+  await stage.pass(300_000);
+  // After 5, 10, 20, 40, and then each 60 s.
+  const { starts } = stage.pool.counts;
+  assert.ok(starts >= 10 && starts <= 12, String(starts));
+  assert.equal(stage.said.length, 1, 'the same is said once');
+  stage.launcher.fails = 'its command app is not executable';
+  await stage.pass(60_000);
+  assert.match(stage.said[1] ?? '', /^error children-stopped .* app is not executable; .* in 1m,/);
+  assert.equal(stage.changes, 1, 'nobody else is concerned');
+  assert.equal(stage.pool.stopped, true);
+
+  stage.launcher.fails = null;
+  await stage.pass(60_500);
+  assert.deepEqual([stage.pool.stopped, stage.pool.members.length], [false, 1]);
+});
+
+test('a reload looks again at what could not be started, but not at what has crashed', async () => {
+  const stage = unfit();
+  await stage.pass(500);
+  stage.pool.again();
+  assert.equal(stage.pool.stopped, false, 'it may be there by now');
+  await stage.pass(500);
+  assert.equal(stage.pool.stopped, true);
+  stage.launcher.fails = null;
+  stage.pool.again();
+  await stage.pass(100);
+  assert.deepEqual([stage.pool.stopped, stage.pool.members.length], [false, 1]);
+
+  const crashing = new Stage({ crash: { limit: 1 } });
+  crashing.launcher.fails = 'no';
+  await crashing.pass(100);
+  crashing.pool.again();
+  assert.equal(crashing.pool.stopped, true);
+});
+
+test('where no children are always there, one is tried all the same when none could be started', async () => {
+  const stage = unfit({ instances: { min: 0, max: 2 } });
+  await stage.pass(1000);
+  assert.equal(stage.pool.counts.starts, 0);
+  stage.waiting = 1;
+  await stage.pass(1000);
+  assert.equal(stage.pool.stopped, true);
+  stage.waiting = 0;
+  stage.launcher.fails = null;
+  await stage.pass(6000);
+  assert.equal(stage.pool.stopped, false);
+});
+
+test('several that are begun at once are one try, and of those to come only one is tried', async () => {
+  const stage = unfit({ instances: { min: 4, max: 4 } });
+  await stage.pass(50);
+  assert.deepEqual([stage.pool.stopped, stage.pool.counts.starts], [false, 4]);
+  await stage.pass(950);
+  assert.deepEqual([stage.pool.stopped, stage.pool.counts.starts], [true, 12]);
+  await stage.pass(5000);
+  assert.equal(stage.pool.counts.starts, 13);
+});
+
+test('a shell that cannot become the program ends so; a program that can be started and crashes is another matter', async () => {
+  const stage = new Stage({ crash: { first: '10ms', most: '10ms', limit: 20 } });
+  stage.launcher.quick = false;
+  for (let i = 1; i <= 3; i++) {
+    await stage.pass(200);
+    stage.launcher.at(i).ears.heard('sh: not found');
+    stage.launcher.at(i).end('ended with code 127');
+  }
+  await stage.pass(50);
+  assert.equal(stage.pool.stopped, true);
+  assert.match(
+    stage.with('children-stopped')[0] ?? '',
+    /started: ended with code 127 before it was ready; it said last: sh: not found; /,
+  );
+  await stage.pass(5000);
+  stage.launcher.at(4).end('ended with code 1');
+  await stage.pass(50);
+  assert.equal(stage.pool.stopped, false, 'requests wait for the next one');
+});
+
 test('a restart begins again where it had stopped', async () => {
   const stage = new Stage({ crash: { limit: 1 } });
   stage.launcher.fails = 'no';

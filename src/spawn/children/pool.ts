@@ -3,6 +3,7 @@ import { showDuration } from '../../core/units.ts';
 import { Child, type ChildState, type Nursery, type Reason, REASONS } from './child.ts';
 import { type Load, Need, type Sizes } from './need.ts';
 import { essence, type SpawnOptions } from './options.ts';
+import { Patience } from './patience.ts';
 
 /** What a pool needs beside what its children need. */
 export interface Surroundings extends Omit<Nursery, 'turned'> {
@@ -60,13 +61,10 @@ export class Pool {
   #slots: number;
   #children: Child[] = [];
   #number = 0;
-  /** Children in a row that did not live. */
-  #failures = 0;
-  #failedAt = 0;
-  /** Clock time before which none is started. */
-  #pause = 0;
-  #stopped = false;
+  readonly #patience = new Patience();
   #why = '';
+  /** Why none can be started, as it was said last. */
+  #told = '';
   #closing = false;
   #sight: Sight | null = null;
   #looking = false;
@@ -96,9 +94,9 @@ export class Pool {
     return this.#children.filter(({ state }) => state === 'ready');
   }
 
-  /** Too many have crashed: none is started until somebody says so. */
+  /** Too many have crashed, or none can be started: nobody is to wait for one. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#patience.stopped;
   }
 
   /** Why the last one crashed. */
@@ -120,7 +118,7 @@ export class Pool {
     this.#need.update(this.#sizes());
     for (const child of this.#children) child.options = { ...child.options, killDelay: options.killDelay };
     if (!isDeepStrictEqual(essence(before), essence(options))) this.restart('config');
-    else if (this.#stopped && before.crash.limit !== options.crash.limit) this.#begin();
+    else if (this.stopped && before.crash.limit !== options.crash.limit) this.#begin();
     this.#look();
   }
 
@@ -132,6 +130,13 @@ export class Pool {
       if (child.state === 'starting') child.end();
       else if (child.state === 'ready') this.#replace(child, reason);
     }
+    this.#look();
+  }
+
+  /** Somebody may have mended what kept children from being started. */
+  again(): void {
+    if (this.#patience.mood !== 'unfit') return;
+    this.#begin();
     this.#look();
   }
 
@@ -192,8 +197,10 @@ export class Pool {
       if (this.#closing) return;
       this.#recycle(sight);
       const now = this.#surroundings.clock.now();
-      const steady = this.members.some(({ since, readySince }) => since > this.#failedAt && now - readySince >= STEADY);
-      if (steady) this.#failures = 0;
+      const { failedAt } = this.#patience;
+      if (this.members.some(({ since, readySince }) => since > failedAt && now - readySince >= STEADY)) {
+        this.#patience.lived();
+      }
       const fit = this.#fit();
       const ready = fit.filter(({ state }) => state === 'ready').length;
       this.#need.look(this.#load(sight), { ready, starting: fit.length - ready }, now);
@@ -239,13 +246,18 @@ export class Pool {
 
   /** Starts what is missing. While some are to be replaced there is one more than wanted, so that there are never fewer. */
   #grow(now: number): void {
-    if (this.#stopped || now < this.#pause) return;
+    const most = this.#patience.starting(now);
     const outdated = this.members.filter((child) => child.outdated !== null).length;
-    const most = this.wanted + (outdated > 0 ? 1 : 0);
-    let fit = this.#fit().length;
-    while (fit < this.wanted && fit + outdated < most) {
+    // Where none can be started nobody waits for one, so that none would be wanted where there may be none.
+    const least = Math.max(this.wanted, this.#patience.mood === 'unfit' ? 1 : 0);
+    const wanted = least + (outdated > 0 ? 1 : 0);
+    const there = this.#fit();
+    let fit = there.length;
+    let starting = there.filter(({ state }) => state === 'starting').length;
+    while (fit < least && fit + outdated < wanted && starting < most) {
       this.#start();
       fit++;
+      starting++;
     }
   }
 
@@ -279,42 +291,57 @@ export class Pool {
       if (this.#children.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
     if (crashed && !this.#closing) this.#crashed(child);
+    // Whatever kept others from being started is mended.
+    if (child.state === 'ready' && this.#patience.mood === 'unfit') this.#begin();
     if (from === 'ready' || child.state === 'ready') this.#surroundings.changed();
     this.#look();
   }
 
   #crashed(child: Child): void {
-    const { clock, say } = this.#surroundings;
-    const { first, most, limit } = this.#options.crash;
+    const { clock } = this.#surroundings;
     const now = clock.now();
     this.counts.crashes++;
     this.counts.restarts.crash++;
     this.#why = `${child.shown} ${child.why}`;
     if (child.readySince !== 0 && now - child.readySince >= STEADY) return;
-    this.#failures++;
-    this.#failedAt = now;
-    const pause = Math.min(most, first * 2 ** (this.#failures - 1));
-    this.#pause = now + pause;
-    if (this.#failures >= limit) {
-      this.#stopped = true;
-      const hint = 'no more are started until `sluice restart`, or until its `spawn` or what it watches changes';
+    const before = this.#patience.mood;
+    const pause = this.#patience.failed(child, this.#options.crash, now);
+    const { mood } = this.#patience;
+    this.#tell(child, pause, before !== mood);
+    if ((before === 'trying') !== (mood === 'trying')) this.#surroundings.changed();
+    if (mood !== 'crashing') clock.after(pause, () => this.#look(), 'idle');
+  }
+
+  #tell({ unfit, why }: Child, pause: number, turned: boolean): void {
+    const { say } = this.#surroundings;
+    const { mood, failures } = this.#patience;
+    const mended = 'its `spawn` or what it watches changes';
+    if (mood === 'crashing') {
+      const hint = `no more are started until \`sluice restart\`, or until ${mended}`;
       say(
         'error',
         'children-stopped',
-        `${this.name}: ${this.#failures} children in a row did not live: ${hint}; ${this.#why}`,
+        `${this.name}: ${failures} children in a row did not live: ${hint}; ${this.#why}`,
       );
-      this.#surroundings.changed();
-    } else clock.after(pause, () => this.#look(), 'idle');
-    if (this.#failures > 1 && !this.#stopped) {
+    } else if (mood === 'unfit') {
+      // It is tried again and again, and said once.
+      if (!turned && why === this.#told) return;
+      this.#told = why;
+      const hint = `requests are refused until one can; the next is tried in ${showDuration(pause)}, on a reload, \`sluice restart\`, or when ${mended}`;
+      say(
+        'error',
+        'children-stopped',
+        `${this.name}: no child can be started: ${why.replace(/^cannot be started: /, '')}; ${hint}`,
+      );
+    } else if (failures > 1 && !unfit) {
       say('info', 'child-pause', `${this.name}: the next child is started in ${showDuration(pause)}`);
     }
   }
 
   #begin(): void {
-    const was = this.#stopped;
-    this.#stopped = false;
-    this.#failures = 0;
-    this.#pause = 0;
-    if (was) this.#surroundings.changed();
+    const { stopped } = this;
+    this.#patience.begin();
+    this.#told = '';
+    if (stopped) this.#surroundings.changed();
   }
 }

@@ -1,0 +1,1 @@
+export { childLacks, type Lack, pathLack, processLacks } from './lacks.ts';
