@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { endResponse, forwardedOf, getBody, sendBody, sendHeaders } from '../support/ajp.ts';
 import { start } from '../support/line.ts';
-import { eventually, origin, type Peer } from '../support/scripted.ts';
+import { eventually, origin, type Peer, server } from '../support/scripted.ts';
 
 /** The next packet's content. */
 async function packet(peer: Peer): Promise<Buffer> {
@@ -113,4 +113,25 @@ test('a container that asks for nothing while it has the time to answer is given
   const answer = await peer.answer();
   assert.equal(answer.status, 504);
   assert.equal((await line.logged(1))[0].error, 'origin-stalled');
+});
+
+test('what an authorizer, the route and the upstream say of a request are attributes, and what the client says is not', async (t) => {
+  const container = await origin(t, async (peer) => {
+    peer.send(answered(JSON.stringify(forwardedOf(await packet(peer)).attributes)));
+  });
+  const said = ['Remote_User: anna', 'ROLE: buyer', 'NOTE: x'].map((one) => `Variable-${one}\r\n`).join('');
+  const guard = await server(t, () => `HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${said}\r\n`);
+  const line = await start(
+    t,
+    ajp(container.port),
+    { cgi: { env: { SITE: 'north', AREA: '1' } }, ajp: { attributes: ['ROLE'] } },
+    { routes: [{ to: 'app', authorize: 'guard', cgi: { env: { SITE: 'south' } } }] },
+    {},
+    { guard: { origins: guard.port } },
+  );
+  const peer = await line.connect();
+  peer.send('GET / HTTP/1.1\r\nHost: a\r\nVariable-REMOTE_USER: root\r\nREMOTE_USER: root\r\nNOTE: y\r\n\r\n');
+  const { '0a AJP_REMOTE_PORT': port, ...told } = JSON.parse((await peer.answer()).body) as Record<string, string>;
+  assert.match(port ?? '', /^\d+$/);
+  assert.deepEqual(told, { '03': 'anna', '0a ROLE': 'buyer', '0a SITE': 'south', '0a AREA': '1' });
 });

@@ -84,7 +84,7 @@ export async function oddFields(asked: Asked): Promise<void> {
 export async function earlyAndError(asked: Asked): Promise<void> {
   const app = at(asked);
   const early = await ask(`${app}?do=early`, 'POST', Buffer.alloc(30_000), framing(asked, 30_000));
-  assert.deepEqual([early.status, early.body.toString()], [403, 'early']);
+  assert.deepEqual([early.status, early.body.toString(), early.cut], [403, 'early', false]);
   assert.ok([500, 502].includes((await ask(`${app}?do=error`)).status));
   assert.equal((await ask(app)).body.toString(), asked.name, 'and on it goes');
 }

@@ -51,11 +51,13 @@ for (const scheme of ['h2c', 'h2'] as const) {
     const tls = ca === undefined ? {} : { tls: { ca: ca.cert, serverName: 'app.example' } };
     const launch = (name: string, ...own: string[]): Promise<Served> =>
       nghttpd(t, program, own, name, ca === undefined ? [] : [key, cert]);
-    const [one, two, strange] = await Promise.all([
+    const [one, two, strange, hasty] = await Promise.all([
       launch('one', '--echo-upload'),
       launch('two'),
       // Over HTTP/1.1 an answer with a length can have no trailers.
-      launch('odd', '-v', '--early-response', '--no-content-length', ...TRAILERS),
+      launch('odd', '-v', '--no-content-length', ...TRAILERS),
+      // It must not have trailers: nghttpd resets the stream before it sends them.
+      launch('early', '--early-response'),
     ]);
     writeFileSync(join(one.files, 'long'), '');
     truncateSync(join(one.files, 'long'), 3200 * 65_536);
@@ -65,11 +67,12 @@ for (const scheme of ['h2c', 'h2'] as const) {
       upstreams: {
         one: { origins: one.url, ...tls },
         odd: { origins: strange.url, ...tls },
+        early: { origins: hasty.url, ...tls },
         narrow: { origins: { url: one.url, maxConnections: 1 }, ...tls },
         both: { origins: [one.url, two.url], balance: 'round-robin', ...tls },
         two: { origins: two.url, ...tls },
       },
-      routes: ['odd', 'narrow', 'both', 'two', 'one'].map((to) =>
+      routes: ['odd', 'early', 'narrow', 'both', 'two', 'one'].map((to) =>
         to === 'one' ? { to } : { match: { host: `${to}.test` }, to },
       ),
     });
@@ -119,9 +122,9 @@ for (const scheme of ['h2c', 'h2'] as const) {
     await t.test('an answer before the upload is here', async () => {
       const got = await ask(`${sluice.url}/name`, 'POST', randomBytes(1_048_576), {
         'Transfer-Encoding': 'chunked',
-        Host: 'odd.test',
+        Host: 'early.test',
       });
-      assert.deepEqual([got.status, got.body.toString()], [200, 'odd']);
+      assert.deepEqual([got.status, got.body.toString(), got.cut], [200, 'early', false]);
     });
 
     await t.test('a big answer to a reader who is slow', () =>
@@ -155,8 +158,9 @@ for (const scheme of ['h2c', 'h2'] as const) {
       for (let i = 0; i < 10; i++) assert.equal((await at('/name', 'both.test')).body.toString(), 'one');
       await until('the log', () => sluice.failures().length > 0);
       assert.deepEqual(
-        sluice.failures().map(({ error }) => error),
-        ['answer-incomplete'],
+        sluice.failures().map(({ error, target, origin }) => [error, target, origin]),
+        [['answer-incomplete', '/long', new URL(two.url).host]],
+        JSON.stringify(sluice.failures()),
       );
     });
   });
