@@ -1,9 +1,10 @@
 import type { ClientAddress } from '../../core/exchange.ts';
 import * as names from '../../core/names.ts';
+import { ownText } from '../../core/own-text.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
 import { cameByHttps, hostOf } from '../host.ts';
-import { ownText, tellFields, tellLines } from './field-variables.ts';
+import { tellFields, tellLines } from './field-variables.ts';
 import type { CgiOptions } from './options.ts';
 import { bytesOf, type Script } from './script.ts';
 

@@ -1,4 +1,5 @@
 import type { Fields } from '../../core/fields.ts';
+import { ownText } from '../../core/own-text.ts';
 import type { Tell } from './environment.ts';
 
 /** One thread tells one request at a time. */
@@ -61,14 +62,6 @@ function variableOf(name: string): string {
   const variable = mangle(name);
   if (spelled.size < MOST_SPELLED) spelled.set(ownText(name), ownText(variable));
   return variable;
-}
-
-/**
- * The same text in memory of its own, in one piece. What is cut out of a head keeps the whole head in memory for as long as it
- * is kept itself, and what is put together of pieces is put together again each time it is sent.
- */
-export function ownText(text: string): string {
-  return Buffer.from(text, 'latin1').latin1Slice();
 }
 
 /** No variables: they concern the connection, or are told in another way. */
