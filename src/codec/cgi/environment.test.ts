@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { exchangeOf } from '../../../test/support/exchange.ts';
 import { targetOf } from '../../../test/support/fastcgi.ts';
 import type { ClientAddress, Exchange } from '../../core/exchange.ts';
@@ -294,4 +296,27 @@ test('what sluice says about a client is written once, and again when somebody e
     'HTTP_X_FORWARDED_FOR=192.0.2.1',
   ]);
   assert.deepEqual(asked(forwarded), usual);
+});
+
+test('nothing that is kept of a request keeps its head in memory', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const exchanges = Array.from({ length: 300 }, () => exchangeOf({}, 'GET /a.php HTTP/1.1', 'Host: a'));
+  const before = used();
+  exchanges.forEach(({ front: { client } }, i) => {
+    const padding = `X-Padding: ${'x'.repeat(60_000)}`;
+    written(...asked(next(client, 'GET /a.php HTTP/1.1', `Host: host-${i}-of-some-length`, padding)));
+    const long = next(client, 'GET /a.php HTTP/1.1', `Host: ${'h'.repeat(60_000)}`);
+    assert.ok(written(...asked(long)).includes('hhhh'));
+  });
+  const grown = used() - before;
+  assert.ok(grown < 6_000_000, `${grown} bytes for 300 clients`);
+
+  function asked(exchange: Exchange): Parameters<typeof written> {
+    return [exchange.request, php, exchange, scriptOf(exchange.request, php.cgi) as Script, lines];
+  }
 });

@@ -1,5 +1,6 @@
 import type { ClientAddress } from '../../core/exchange.ts';
 import * as names from '../../core/names.ts';
+import { ownText } from '../../core/own-text.ts';
 import type { Request } from '../../core/request.ts';
 import type { Asker, RequestTarget } from '../codec.ts';
 import { cameByHttps, hostOf } from '../host.ts';
@@ -67,6 +68,9 @@ interface Kept {
 
 const kept = new WeakMap<ClientAddress, Kept>();
 
+/** Characters of a host that are kept: a name has 253 (RFC 1035 §2.3.4), and a client may send as much as a head may have. */
+const LONGEST_KEPT = 300;
+
 /** One thread tells one request at a time. */
 let text = '';
 let write: Pair = () => '';
@@ -119,10 +123,10 @@ function keptOf(client: ClientAddress, made: Prepared, pair: Pair): Kept {
     known = {
       pair,
       prepared: made,
-      always: flat(mine),
+      always: ownText(mine),
       lines: client.lines,
       named,
-      forwarded: flat(taken()),
+      forwarded: ownText(taken()),
       authority: '',
       host: '',
     };
@@ -135,16 +139,13 @@ function hostText(known: Kept, authority: string): string {
   if (known.authority !== authority || known.host === '') {
     const before = taken();
     host(authority, add);
-    known.host = flat(taken());
-    known.authority = authority;
+    const told = ownText(taken());
     text = before;
+    if (authority.length > LONGEST_KEPT) return told;
+    known.host = told;
+    known.authority = ownText(authority);
   }
   return known.host;
-}
-
-/** Text that is used again and again in one piece: of many it would be put together again each time it is sent. */
-function flat(pieces: string): string {
-  return Buffer.from(pieces, 'latin1').latin1Slice();
 }
 
 /** FastCGI 1.0 §6.3. */

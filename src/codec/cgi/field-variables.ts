@@ -1,4 +1,5 @@
 import type { Fields } from '../../core/fields.ts';
+import { ownText } from '../../core/own-text.ts';
 import type { Tell } from './environment.ts';
 
 /** One thread tells one request at a time. */
@@ -59,7 +60,7 @@ function variableOf(name: string): string {
   const known = spelled.get(name);
   if (known !== undefined) return known;
   const variable = mangle(name);
-  if (spelled.size < MOST_SPELLED) spelled.set(name, variable);
+  if (spelled.size < MOST_SPELLED) spelled.set(ownText(name), ownText(variable));
   return variable;
 }
 

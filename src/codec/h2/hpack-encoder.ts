@@ -1,3 +1,4 @@
+import { ownText } from '../../core/own-text.ts';
 import type { BlockWriter } from './block-writer.ts';
 import { DEFAULT_TABLE } from './codes.ts';
 import { sizeOf } from './field.ts';
@@ -91,7 +92,7 @@ export class HpackEncoder {
     const size = sizeOf(name.text, value);
     this.#evict(size);
     const older = this.#newest.get(name.text) ?? null;
-    const entry: Entry = { name, value, number: this.#inserted++, older, newer: null };
+    const entry: Entry = { name, value: ownText(value), number: this.#inserted++, older, newer: null };
     if (older !== null) older.newer = entry;
     this.#newest.set(name.text, entry);
     this.#entries.push(entry);

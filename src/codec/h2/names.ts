@@ -1,3 +1,4 @@
+import { ownText } from '../../core/own-text.ts';
 import { STATIC } from './static-table.ts';
 
 /** A field name as heads are encoded with it. */
@@ -45,7 +46,7 @@ export function nameOf(spelling: string): Name {
 }
 
 function learn(spelling: string): Name {
-  const text = spelling.toLowerCase();
+  const text = ownText(spelling.toLowerCase());
   const known = STATICS.get(text);
   const name: Name = {
     text,
@@ -56,7 +57,7 @@ function learn(spelling: string): Name {
     hash: hashOf(text, 0),
   };
   if (spellings.size >= MOST_SPELLINGS) spellings.clear();
-  spellings.set(spelling, name);
+  spellings.set(ownText(spelling), name);
   return name;
 }
 
