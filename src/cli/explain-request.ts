@@ -113,7 +113,9 @@ function outcome(made: Explanation): string[] {
           terminalWidth(),
         ),
         '',
-        picked === undefined ? `no origin${why}` : `origin ${shownOrigin(picked.address, picked.child)}${why}`,
+        picked === undefined
+          ? `no origin${why}`
+          : `origin ${shownOrigin(picked.address, picked.child).replace(/:$/, '')}${why}`,
         ...(tls === null ? [] : [overTls(tls)]),
       ];
   }

@@ -91,7 +91,9 @@ async function rootLacks(
 function said({ path, what, why, near, cure }: Lack, above: PropertyPath, already = false): Advice {
   const at = [...above, ...path];
   const meant = near === undefined ? undefined : nearest(near.given, near.names);
-  const hint = near === undefined || meant === undefined ? cure : `did you mean ${near.folder}${meant}?`;
+  // A command may well be called like one that is there.
+  const otherwise = near?.folder === '' && what === 'program' ? ` Else ${cure}` : '';
+  const hint = near === undefined || meant === undefined ? cure : `did you mean ${near.folder}${meant}?${otherwise}`;
   const message = `${showPath(at)}: ${why}; ${hint}`;
   return { code: CODES[what], message, path: at, warning: what !== 'account', said: already };
 }

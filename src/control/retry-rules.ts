@@ -5,7 +5,7 @@ import { isIdempotent } from '../upstream/retry.ts';
 
 /** When a request like this would be sent again, in sentences. The codes are those of docs/errors.md. */
 export function retryRules({ method, framing }: Request, { retries, timeouts }: UpstreamConfig): string[] {
-  const connect = `not taken on (${coded('always')}): another origin is asked, until none is left; then it waits in the queue`;
+  const connect = `not taken on (${coded('always')}): another origin is asked, until none is left; then it waits in the queue, unless waiting mends nothing`;
   if (!isIdempotent(method))
     return [connect, `${method} is not repeated once it was sent: the origin may have acted on it`];
   const rules = [
