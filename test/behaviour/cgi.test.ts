@@ -330,10 +330,10 @@ describe('how programs end', linux, () => {
     'while :; do sleep 1; done',
   ];
 
-  async function begun(t: TestContext, lines: readonly string[]) {
+  async function begun(t: TestContext, lines: readonly string[], kill: '100ms' | '30s' = '100ms') {
     const found = scripts(t);
     const file = found.add('x', ...lines);
-    const line = await start(t, `cgi:${file}`, { process: { kill: '100ms' } });
+    const line = await start(t, `cgi:${file}`, { process: { kill } });
     const peer = await line.connect();
     peer.send(get('/'));
     await peer.until('begun');
@@ -358,13 +358,14 @@ describe('how programs end', linux, () => {
   });
 
   test('it may clean up when it is told to end', async (t) => {
-    const { peer, gone, found } = await begun(t, [
+    const script = [
       'cd "$(dirname "$0")"',
       "trap 'echo clean > done; exit' TERM",
       'echo $$ > pid',
       'printf "Content-Type: a/b\\n\\nbegun"',
       'while :; do sleep 0.01; done',
-    ]);
+    ];
+    const { peer, gone, found } = await begun(t, script, '30s');
     peer.close();
     await gone();
     assert.equal(found.read('done'), 'clean\n');
