@@ -74,11 +74,13 @@ export function complete(parsed: Parsed): Config {
 
 type ParsedListener = Parsed['listen'][number];
 
+type LongForm = { readonly address: ListenAddress } & Partial<Exclude<ParsedListener, ListenAddress>>;
+
 function completeListener(
   given: ParsedListener,
   top: Pick<Parsed, 'limits' | 'keepAlive' | 'trustedProxies'> & { timeouts: Omit<Parsed['timeouts'], 'drain'> },
 ): ListenerOptions {
-  const own = 'address' in given ? given : { address: given };
+  const own: LongForm = 'address' in given ? given : { address: given };
   const address: ListenAddress =
     own.address.kind === 'unix' && own.mode !== undefined ? { ...own.address, mode: own.mode } : own.address;
   const { answerHead: _, ...limits } = top.limits;

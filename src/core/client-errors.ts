@@ -89,7 +89,7 @@ export const clientErrors = {
     'never',
     'A chunk of the body has a malformed or oversized size line, or does not end in CRLF.',
   ),
-  'bad-http2': row(
+  'bad-frames': row(
     'client',
     400,
     'http_request_error',

@@ -134,10 +134,8 @@ export const listenerSchema = z
     keepAlive: overrides(clientKeepAliveSchema, 'keepAlive').optional().describe('The same for `keepAlive`.'),
     http2: z
       .boolean()
-      .optional()
-      .describe(
-        'Clients may speak HTTP/2 in clear text, beginning with its preface (`h2c`, "prior knowledge"). Default: true.',
-      ),
+      .default(true)
+      .describe('Clients may speak HTTP/2 in clear text, beginning with its preface (`h2c`, "prior knowledge").'),
     trustedProxies: trustedProxiesSchema.optional().describe('Replaces `trustedProxies` of the top level.'),
   })
   .meta({ title: 'listen' });

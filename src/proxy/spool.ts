@@ -1,6 +1,7 @@
 import type { BodySink } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Front } from '../core/exchange.ts';
+import { Pieces } from '../core/pieces.ts';
 import type { Link } from '../upstream/link.ts';
 import type { RequestBody } from './upload.ts';
 
@@ -47,11 +48,13 @@ export class Spool implements BodySink, RequestBody {
   readonly #gathered: Gathered;
   /** Hears that the file cannot be read again. */
   readonly #lost: (detail: string) => void;
-  readonly #pieces: Buffer[] = [];
-  /** Bytes in `#pieces`, in the file, and on their way there. */
+  readonly #kept = new Pieces();
+  /** The same, for sending. */
+  #pieces: Buffer[] = [];
+  /** Bytes in `#kept`, in the file, and on their way there. */
   #inMemory = 0;
   #inFile = 0;
-  #waiting: Buffer[] = [];
+  readonly #waiting = new Pieces();
   #file: SpoolFile | null = null;
   #writing = false;
   #full = false;
@@ -89,19 +92,18 @@ export class Spool implements BodySink, RequestBody {
 
   body(buffer: Buffer, start: number, end: number): void {
     if (this.#over || start === end) return;
-    const piece = Buffer.from(buffer.subarray(start, end));
     const { memory, total, size } = this.#options;
-    const { length } = piece;
+    const length = end - start;
     this.#full ||= this.length + length > size;
     // Said at the end of the read: nobody answers a request in the middle of one.
     if (this.#full) return;
     if (this.#inFile === 0 && this.#inMemory + length <= memory && this.#share.held + length <= total) {
-      this.#pieces.push(piece);
+      this.#kept.add(buffer, start, end);
       this.#inMemory += length;
       this.#share.held += length;
     } else {
       this.#inFile += length;
-      this.#waiting.push(piece);
+      this.#waiting.add(buffer, start, end);
     }
   }
 
@@ -116,7 +118,7 @@ export class Spool implements BodySink, RequestBody {
       this.#fail('spool-full', `more than spool.size, ${this.#options.size} bytes`);
       return true;
     }
-    if (this.#waiting.length > 0 && !this.#writing) this.#write();
+    if (this.#waiting.size > 0 && !this.#writing) this.#write();
     if (this.#writing) return false;
     if (this.#whole && !this.#told) {
       this.#told = true;
@@ -129,17 +131,18 @@ export class Spool implements BodySink, RequestBody {
   close(): void {
     this.#over = true;
     this.#channel = null;
-    this.#pieces.length = 0;
+    this.#pieces = [];
+    this.#kept.clear();
     this.#share.held -= this.#inMemory;
     this.#inMemory = 0;
-    this.#waiting = [];
+    this.#waiting.clear();
     this.#file?.close();
   }
 
   #write(): void {
-    const bytes = this.#waiting.length === 1 ? this.#waiting[0] : Buffer.concat(this.#waiting);
+    const waiting = this.#waiting.take();
+    const bytes = waiting.length === 1 ? waiting[0] : Buffer.concat(waiting);
     const position = this.#inFile - bytes.length;
-    this.#waiting = [];
     this.#writing = true;
     this.#file ??= this.#makeFile();
     this.#file.write(bytes, position, (error) => {
@@ -160,6 +163,7 @@ export class Spool implements BodySink, RequestBody {
   use(channel: Link | null): void {
     this.#channel = channel;
     this.ended = false;
+    this.#pieces = this.#kept.all;
     this.#piece = 0;
     this.#at = 0;
   }

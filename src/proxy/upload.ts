@@ -1,5 +1,6 @@
 import type { BodySink } from '../core/answer.ts';
 import type { Front } from '../core/exchange.ts';
+import { Pieces } from '../core/pieces.ts';
 import type { Link } from '../upstream/link.ts';
 
 /** A request's body, as whoever forwards it sees it. */
@@ -23,8 +24,7 @@ export class Upload implements BodySink, RequestBody {
   readonly #most: number;
   readonly #front: Front;
   readonly #reserves: ((name: string) => boolean) | null;
-  #kept: Buffer[] | null = [];
-  #size = 0;
+  #kept: Pieces | null = new Pieces();
   #trailers = '';
   #channel: Link | null = null;
 
@@ -47,7 +47,7 @@ export class Upload implements BodySink, RequestBody {
   use(channel: Link | null): void {
     this.#channel = channel;
     if (channel === null) return;
-    for (const piece of this.#kept ?? []) channel.requestBody(piece, 0, piece.length);
+    for (const piece of this.#kept?.all ?? []) channel.requestBody(piece, 0, piece.length);
     if (this.ended) channel.requestEnd(this.#trailers);
   }
 
@@ -57,9 +57,8 @@ export class Upload implements BodySink, RequestBody {
 
   body(buffer: Buffer, start: number, end: number): void {
     if (this.#kept !== null) {
-      this.#size += end - start;
-      if (this.#size > this.#most) this.#kept = null;
-      else this.#kept.push(Buffer.from(buffer.subarray(start, end)));
+      if (this.#kept.size + end - start > this.#most) this.#kept = null;
+      else this.#kept.add(buffer, start, end);
     }
     this.#channel?.requestBody(buffer, start, end);
   }

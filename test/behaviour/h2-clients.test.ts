@@ -336,7 +336,7 @@ describe('faults of the connection', () => {
       await client.end();
       assert.equal(client.replies.at(-1), `GOAWAY ${code}`);
       const [logged] = await line.logged(1);
-      assert.deepEqual([logged.error, logged.detail?.split(':')[0]], ['bad-http2', code]);
+      assert.deepEqual([logged.error, logged.detail?.split(':')[0]], ['bad-frames', code]);
     });
   }
 

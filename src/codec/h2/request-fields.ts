@@ -164,11 +164,13 @@ export class RequestFields implements FieldSink {
     const scheme = this.#pseudo.get(':scheme');
     const path = this.#pseudo.get(':path');
     const authority = this.#pseudo.get(':authority');
-    request.method = method ?? '';
-    request.target = path ?? '';
+    const isMethod = method !== undefined && method.length <= LONGEST_METHOD && every(method, TOKEN);
+    // Nothing else is called so in a log, be it refused or not.
+    if (isMethod) request.method = method;
+    if (path !== undefined && path.length <= this.#limits.target) request.target = path;
     if (this.error !== '') return;
     if (method === undefined) return this.#wrong('bad-request-line', 'no :method');
-    if (method.length > LONGEST_METHOD || !every(method, TOKEN)) return this.#wrong('bad-method', '');
+    if (!isMethod) return this.#wrong('bad-method', '');
     if (method === 'CONNECT') {
       // RFC 9113 §8.5.
       const plain = scheme === undefined && path === undefined && authority !== undefined;

@@ -32,6 +32,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   reading = false;
   readonly #incoming: Incoming;
   readonly #timer = new Timer(() => this.#late());
+  readonly #heading = new Timer(() => this.#headless());
   readonly #writing = new Timer(() => this.#stuck());
   readonly #unasked = new Timer(() => this.#resetAnswered(this.host.clock.now()));
   /** Streams that were answered while the client was still asking, and when they are to be reset. */
@@ -58,7 +59,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   begin(early: Buffer): void {
     const { limits, wheel, timeouts } = this.host;
     this.wire.adopt(this);
-    wheel.arm(this.#timer, timeouts.head);
+    wheel.arm(this.#heading, timeouts.head);
     this.wire.text(
       opening(
         [
@@ -71,6 +72,8 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
       ),
     );
     this.received(early, early.length);
+    // It came when the listener was about to go.
+    if (this.host.draining) this.drain();
   }
 
   // ---- the client's bytes
@@ -99,17 +102,13 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   }
 
   closed(): void {
-    const { wheel } = this.host;
-    wheel.drop(this.#timer);
-    wheel.drop(this.#writing);
-    wheel.drop(this.#unasked);
-    this.#abandonAll('client-gone');
+    this.#shut('client-gone');
     this.host.left(this);
   }
 
   defect(error: unknown): void {
     this.host.defect(error);
-    this.#abandonAll('internal');
+    this.#shut('internal');
   }
 
   // ---- for the listener
@@ -125,7 +124,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
 
   abort(): boolean {
     const busy = this.streams.size > 0;
-    this.#abandonAll('draining');
+    this.#shut('draining');
     this.wire.destroy(true);
     return busy;
   }
@@ -135,7 +134,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   flush(): boolean {
     if (this.wire.flush()) return true;
     const { wheel, timeouts } = this.host;
-    if (this.#writing.due === 0) {
+    if (this.#writing.due === 0 && this.#state !== 'closing') {
       this.#queued = this.wire.queued;
       wheel.arm(this.#writing, timeouts.write);
     }
@@ -174,6 +173,10 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     if (this.#answered.size > this.host.limits.streams) this.#resetAnswered(Infinity);
   }
 
+  troubled(): void {
+    this.#incoming.troubled('requests given up');
+  }
+
   left(stream: Http2Stream): void {
     this.sender.forget(stream);
     this.streams.delete(stream.id);
@@ -204,13 +207,17 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
   }
 
   headBegun(): void {
-    this.host.wheel.arm(this.#timer, this.host.timeouts.head);
+    const { wheel, timeouts } = this.host;
+    wheel.arm(this.#heading, timeouts.head);
+    // It is not idle any more; but who is to go does not stay for that.
+    if (this.#state === 'open') wheel.disarm(this.#timer);
   }
 
   /** With nothing to do, the client is waited for, and not for ever. */
   rested(): void {
     const { wheel, timeouts } = this.host;
     if (this.#state === 'closing' || this.#incoming.within) return;
+    wheel.disarm(this.#heading);
     if (this.streams.size > 0) {
       if (this.#state !== 'parting') wheel.disarm(this.#timer);
     } else if (this.#state === 'refusing') this.leave(codes.NO_ERROR);
@@ -223,16 +230,10 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
    */
   leave(code: number, error: ErrorCode | '' = '', detail = ''): void {
     if (this.#state === 'closing') return;
-    this.#state = 'closing';
-    this.#incoming.stop();
-    // What no request had to do with gets a line in the log as well.
     const none = error !== '' && this.streams.size === 0;
+    this.#shut(error === '' ? 'draining' : error, detail);
+    // What no request had to do with gets a line in the log as well.
     if (none) new Http2Stream(0, this.host.takeRequest(), 0, this).abandon(error, detail);
-    else if (error !== '') this.#abandonAll(error, detail);
-    const { wheel } = this.host;
-    wheel.drop(this.#timer);
-    wheel.drop(this.#writing);
-    wheel.drop(this.#unasked);
     this.wire.text(goaway(code, this.#last));
     this.wire.bulk = false;
     linger(this.wire, this.host, () => this.closed());
@@ -256,8 +257,12 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
       this.flush();
       return;
     }
-    if (this.#incoming.within) this.leave(codes.NO_ERROR, 'head-timeout');
-    else this.leave(codes.NO_ERROR);
+    this.leave(codes.NO_ERROR);
+  }
+
+  /** What has begun of the preface or of a head does not go on; or nothing has been asked at all. */
+  #headless(): void {
+    this.leave(codes.NO_ERROR, this.#incoming.within ? 'head-timeout' : '');
   }
 
   /** Of those whose time is over the rest is not wanted any more. */
@@ -278,7 +283,7 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
       this.#queued = queued;
       return this.host.wheel.arm(this.#writing, this.host.timeouts.write);
     }
-    this.#abandonAll('client-slow');
+    this.#shut('client-slow');
     this.wire.destroy(true);
   }
 
@@ -292,7 +297,11 @@ export class Http2Connection implements WireOwner, ClientConnection, StreamHost,
     }
   }
 
-  #abandonAll(code: ErrorCode, detail = ''): void {
-    for (const stream of [...this.streams.values()]) stream.abandon(code, detail);
+  /** Nothing more is read, begun or waited for. */
+  #shut(error: ErrorCode, detail = ''): void {
+    this.#state = 'closing';
+    this.#incoming.stop();
+    for (const stream of [...this.streams.values()]) stream.abandon(error, detail);
+    for (const timer of [this.#timer, this.#heading, this.#writing, this.#unasked]) this.host.wheel.drop(timer);
   }
 }

@@ -68,6 +68,8 @@ export class Incoming implements FrameSink {
   #flags = 0;
   #id = 0;
   #current: Http2Stream | null = null;
+  /** Bytes of it that are padding, as far as is known. */
+  #padding = 0;
 
   constructor(to: Incomer) {
     const { host, wire, streams } = to;
@@ -102,6 +104,11 @@ export class Incoming implements FrameSink {
   /** The window that answers begin with. */
   get window(): number {
     return this.#peer.window;
+  }
+
+  /** One more of those that cost more to serve than to ask. */
+  troubled(what: string): void {
+    if (!this.#resets.count(this.#host.clock.now())) this.#tooMany(what);
   }
 
   /** A stream has been given up; this much of it may be on its way. */
@@ -169,6 +176,7 @@ export class Incoming implements FrameSink {
   }
 
   piece(bytes: Buffer, start: number, end: number): void {
+    this.#padding -= end - start;
     this.#current?.data(bytes, start, end);
   }
 
@@ -176,12 +184,13 @@ export class Incoming implements FrameSink {
     const stream = this.#current;
     this.#current = null;
     if (stream === null) return;
+    if (this.#padding > 0) stream.padded(this.#padding);
     if ((this.#flags & codes.END_STREAM) !== 0) stream.bodyEnds('');
     this.#to.unsettled.add(stream);
   }
 
   wrong(code: number, detail: string): void {
-    this.#to.leave(code, 'bad-http2', `${codes.errorName(code)}: ${detail}`);
+    this.#to.leave(code, 'bad-frames', `${codes.errorName(code)}: ${detail}`);
   }
 
   // ---- inside: what begins a frame
@@ -228,6 +237,7 @@ export class Incoming implements FrameSink {
       return 'skip';
     }
     this.#current = stream;
+    this.#padding = length;
     return 'pieces';
   }
 
@@ -235,7 +245,11 @@ export class Incoming implements FrameSink {
 
   /** A part of a head is here. */
   #headed(): void {
-    if (!this.#block.complete) return this.#to.headBegun();
+    if (!this.#block.complete) {
+      // From its beginning on: what comes in between gives no more time.
+      if (this.#type === codes.HEADERS) this.#to.headBegun();
+      return;
+    }
     const id = this.#block.stream;
     if (id > this.#highest) return this.#asked(id);
     const stream = this.#streams.get(id);
@@ -271,7 +285,7 @@ export class Incoming implements FrameSink {
     if (sound) return stream.begin();
     const { error, detail } = this.#fields;
     stream.refuse(error as ErrorCode, detail);
-    if (!this.#resets.count(this.#host.clock.now())) this.#tooMany('requests that are none');
+    this.troubled('requests that are none');
   }
 
   /** RFC 9113 §8.7: nothing has been done with it, and the client may ask again. */
@@ -279,7 +293,7 @@ export class Incoming implements FrameSink {
     this.#to.rested();
     this.#inflow.giveUp(this.#to.streamWindow);
     // RFC 9113 §6.8: those beyond the last one that GOAWAY has named are refused already.
-    if (this.#to.room !== 'never') this.#wire.text(rstStream(id, codes.REFUSED_STREAM));
+    if (this.#to.room !== 'never') this.#reply(rstStream(id, codes.REFUSED_STREAM));
     if (!this.#patience.useless()) this.#tooMany('requests beyond MAX_CONCURRENT_STREAMS');
   }
 
@@ -305,7 +319,7 @@ export class Incoming implements FrameSink {
     }
     stream.gotEnd = true;
     stream.abandon('client-gone', `RST_STREAM ${codes.errorName(code)}`);
-    if (!this.#resets.count(this.#host.clock.now())) this.#tooMany('requests taken back');
+    this.troubled('requests taken back');
   }
 
   #windowUpdate(increment: number): void {
@@ -357,7 +371,7 @@ export class Incoming implements FrameSink {
         this.#wire.text(frame(codes.PING, 0, 0, ECHO));
         break;
       case 'enough':
-        this.#tooMany('PING and SETTINGS, none of whose replies has been read');
+        this.#tooMany('frames, none of whose replies has been read');
         break;
       default:
     }
@@ -365,11 +379,11 @@ export class Incoming implements FrameSink {
 
   /** Only this stream has to do with it (RFC 9113 §5.4.2). */
   #fault(stream: Http2Stream, code: number, detail: string): void {
-    this.#wire.text(rstStream(stream.id, code));
+    this.#reply(rstStream(stream.id, code));
     this.giveUp(stream.credit);
     stream.gotEnd = true;
-    stream.abandon('bad-http2', `${codes.errorName(code)}: ${detail}`);
-    if (!this.#resets.count(this.#host.clock.now())) this.#tooMany('faults');
+    stream.abandon('bad-frames', `${codes.errorName(code)}: ${detail}`);
+    this.troubled('faults');
   }
 
   /** Takes the preface; the offset after it, or -1 when it is none, or more of it is to come. */

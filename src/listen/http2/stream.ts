@@ -3,6 +3,7 @@ import { errorAnswer, phraseOf } from '../../core/error-answer.ts';
 import { type ErrorCode, errors } from '../../core/errors.ts';
 import { type ClientAddress, Exchange, type Front } from '../../core/exchange.ts';
 import * as names from '../../core/names.ts';
+import { Pieces } from '../../core/pieces.ts';
 import type { Request } from '../../core/request.ts';
 import { Timer } from '../../core/wheel.ts';
 import { writeAnswer, writeLinesAnswer } from '../../codec/h2/answer-block.ts';
@@ -29,6 +30,8 @@ export interface StreamHost {
   /** Lets the client send so much more of this stream's body. */
   grant(stream: Http2Stream, bytes: number): void;
   reset(stream: Http2Stream, code: number): void;
+  /** A request was given up that an origin had begun with. */
+  troubled(): void;
   /** It is answered, and the rest of its request is not wanted. */
   answeredEarly(stream: Http2Stream): void;
   /** Its exchange is over, and nothing more is said about it. */
@@ -58,8 +61,8 @@ export class Http2Stream implements Front, Outgoing {
   #started = false;
   /** Whoever brings the answer has been told to wait. */
   #stalled = false;
-  /** `window` when it was looked at last: whether the client has taken anything. */
-  #windowThen = 0;
+  /** Bytes that the client had let through when that was looked at last. */
+  #passedThen = 0;
   /** `100 Continue`: 0 nobody waits for it · 1 the client does · 2 it was sent. */
   #continue: 0 | 1 | 2;
 
@@ -72,7 +75,7 @@ export class Http2Stream implements Front, Outgoing {
   /** All of the body has been handed over, or is not to be. */
   #taken = false;
   /** Pieces that nobody could take when they came: at most the stream's window. */
-  #kept: Buffer[] = [];
+  readonly #kept = new Pieces();
   /** Bytes handed over that the client has not been given back. */
   #used = 0;
   #sink: BodySink | null = null;
@@ -115,12 +118,17 @@ export class Http2Stream implements Front, Outgoing {
     if (request.framing !== 'chunked' && exchange.bytesIn > request.length)
       return this.bodyFailed('bad-content-length');
     if (exchange.bytesIn > this.#host.host.limits.body) return this.bodyFailed('body-too-large');
-    if (this.#sink === null || this.#sinkFull || this.#kept.length > 0) {
-      this.#kept.push(Buffer.from(buffer.subarray(start, end)));
+    if (this.#sink === null || this.#sinkFull || this.#kept.size > 0) {
+      this.#kept.add(buffer, start, end);
       return;
     }
     this.#used += end - start;
     this.#sink.body(buffer, start, end);
+  }
+
+  /** Bytes of a frame that were none of the body. */
+  padded(bytes: number): void {
+    this.#used += bytes;
   }
 
   /** The end of the body, with `settle` to follow. */
@@ -137,7 +145,7 @@ export class Http2Stream implements Front, Outgoing {
     if (this.over || this.#taken || this.#sinkFull) return;
     const sink = this.#sink;
     if (sink === null) return;
-    for (const piece of this.#kept.splice(0)) {
+    for (const piece of this.#kept.take()) {
       this.#used += piece.length;
       sink.body(piece, 0, piece.length);
     }
@@ -184,6 +192,8 @@ export class Http2Stream implements Front, Outgoing {
     const { exchange } = this;
     exchange.error = code;
     exchange.errorDetail = detail;
+    // What comes of its body is nobody's.
+    this.#drop();
     const { fields } = this.#request;
     const accept = fields.text === '' ? undefined : fields.get('accept');
     const { status, lines, body } = errorAnswer(code, accept ?? '', exchange.id);
@@ -192,12 +202,12 @@ export class Http2Stream implements Front, Outgoing {
 
   /** The rest of the body is not to be had, or not to be trusted. */
   bodyFailed(code: ErrorCode, detail = ''): void {
-    const wanted = this.#sink !== nowhere;
-    this.#taken = true;
-    this.#kept = [];
-    this.#sink = null;
-    // Nobody needed it, so the answer stands.
+    // Nobody needed it, or all of the answer is here: so that stands.
+    const wanted = this.#sink !== nowhere && !this.bodyEnded && !this.sentEnd;
+    this.#drop();
     if (!wanted) return;
+    // The origin has been troubled in vain.
+    if (this.exchange.carrier !== null && code !== 'body-timeout') this.#host.troubled();
     this.#leaveCarrier();
     if (!this.#started) return this.refuse(code, detail);
     this.exchange.error = code;
@@ -216,7 +226,7 @@ export class Http2Stream implements Front, Outgoing {
       this.#host.unsettled.add(this);
       return true;
     }
-    const inHand = this.#kept.length > 0 || this.gotEnd;
+    const inHand = this.#kept.size > 0 || this.gotEnd;
     if (inHand) this.settle();
     return inHand;
   }
@@ -229,7 +239,9 @@ export class Http2Stream implements Front, Outgoing {
   }
 
   holdBody(): void {
-    if (!this.#taken && this.#sink !== null) this.#sinkFull = true;
+    if (this.#taken || this.#sink === null) return;
+    this.#sinkFull = true;
+    this.#wait();
   }
 
   resumeBody(): void {
@@ -286,7 +298,7 @@ export class Http2Stream implements Front, Outgoing {
     if (this.sentEnd) return this.#host.flushEnd(this);
     const flushed = this.#host.flush();
     if (flushed && this.held.length === 0) return true;
-    if (!this.#stalled) this.#windowThen = this.window;
+    if (!this.#stalled) this.#passedThen = this.#passed;
     this.#stalled = true;
     this.#wait();
     return false;
@@ -328,6 +340,12 @@ export class Http2Stream implements Front, Outgoing {
 
   // ---- inside
 
+  #drop(): void {
+    this.#taken = true;
+    this.#kept.clear();
+    this.#sink = null;
+  }
+
   #leaveCarrier(): void {
     const { exchange } = this;
     const { carrier } = exchange;
@@ -345,9 +363,7 @@ export class Http2Stream implements Front, Outgoing {
     const { exchange } = this;
     const { host } = this.#host;
     this.over = true;
-    this.#taken = true;
-    this.#sink = null;
-    this.#kept = [];
+    this.#drop();
     host.wheel.drop(this.#timer);
     exchange.state = 'done';
     exchange.ended = host.clock.now();
@@ -369,16 +385,25 @@ export class Http2Stream implements Front, Outgoing {
   #wait(): void {
     const { wheel, timeouts } = this.#host.host;
     const asked = !this.#taken && this.#sink !== null && this.#sink !== nowhere && !this.#sinkFull;
-    if (this.#stalled) wheel.arm(this.#timer, timeouts.write);
+    // Where no window stops it the connection does, and looks after that itself.
+    if (this.#stalled && this.held.length > 0) wheel.arm(this.#timer, timeouts.write);
+    else if (this.#stalled) wheel.disarm(this.#timer);
     else if (asked) wheel.arm(this.#timer, this.#continue === 1 ? CONTINUE_AFTER : timeouts.body);
     else wheel.disarm(this.#timer);
   }
 
+  /** Bytes of the answer that the client's windows have let through. */
+  get #passed(): number {
+    return this.exchange.bytesOut - this.held.reduce((sum, one) => sum + one.length, 0);
+  }
+
   #late(): void {
     if (this.#stalled) {
+      if (this.held.length === 0) return;
       // What it lets through shows that it takes something.
-      if (this.window !== this.#windowThen) {
-        this.#windowThen = this.window;
+      const passed = this.#passed;
+      if (passed !== this.#passedThen) {
+        this.#passedThen = passed;
         return this.#wait();
       }
       this.#host.reset(this, codes.CANCEL);
@@ -394,6 +419,6 @@ export class Http2Stream implements Front, Outgoing {
       this.#host.flush();
       return this.#wait();
     }
-    this.bodyFailed('body-timeout');
+    if (!this.#taken && !this.#sinkFull) this.bodyFailed('body-timeout');
   }
 }
