@@ -12,6 +12,8 @@ export interface Application {
   /** As an origin. */
   readonly url: string;
   readonly process: Running;
+  /** How it is ended; default SIGTERM. */
+  readonly end?: NodeJS.Signals;
 }
 
 /** uWSGI with two workers and a Python application, by one of its protocols. */
@@ -85,7 +87,13 @@ export async function tomcat(t: TestContext, java: string, name = 'hello', examp
     ...[`-Djava.io.tmpdir=${join(base, 'temp')}`, '-cp', jars, 'org.apache.catalina.startup.Bootstrap', 'start'],
   ]);
   await until('Tomcat', () => /Server startup in/.test(process.output()), 120_000);
-  return { url: `ajp://${at.host}:${at.port}`, trusting: `ajp://${trusting.host}:${trusting.port}`, process };
+  // Told to stop it goes on to accept requests for a moment, and answers them 503 itself.
+  return {
+    url: `ajp://${at.host}:${at.port}`,
+    trusting: `ajp://${trusting.host}:${trusting.port}`,
+    process,
+    end: 'SIGKILL',
+  };
 }
 
 export interface Got {

@@ -200,7 +200,7 @@ export async function exercise(
     assert.deepEqual([...seen].toSorted(), ['one', 'three']);
     let over = false;
     void three.process.ended.then(() => (over = true));
-    three.process.signal('SIGTERM');
+    three.process.signal(three.end ?? 'SIGTERM');
     // Nobody hears of it who asks meanwhile.
     await until('its end', async () => {
       assert.match(await answers(), /^(?:one|three)$/);
