@@ -514,14 +514,15 @@ describe('programs are origins as others are', linux, () => {
 
   test('a thread that dies takes its programs along', async (t) => {
     const { add, folder, read } = scripts(t);
-    const file = add('x', `echo $$ > ${folder}/pid`, 'sleep 60 & wait');
+    const file = add('x', `echo $$ > ${folder}/pid`, "printf 'Content-Type: text/plain\\n\\nbegun'", 'sleep 60 & wait');
     const { base, sluice } = await running(t, {
       listen: '127.0.0.1:0',
       threads: 2,
       upstreams: { app: { origins: `cgi:${file}` } },
     });
-    const asked = fetchOnce(base).catch(() => null);
-    await eventually(() => read('pid').endsWith('\n'), 'it has begun');
+    // Some of its answer is here: so the thread is through with starting it, and has told whoever ends it.
+    const answer = await fetch(base);
+    const asked = answer.text().catch(() => null);
     const pid = Number(read('pid'));
     t.after(() => runs(pid) && process.kill(-pid, 'SIGKILL'));
     await Promise.all([sluice.fleet?.kill(0), sluice.fleet?.kill(1)]);
