@@ -85,10 +85,14 @@ export class Checks {
         const security = this.#securities.get(upstream)?.security;
         return offer === null || security === undefined ? null : probeSecurely(address, security, offer);
       },
-      turned: (origin, healthy, why, code) => {
-        const lasts = code !== undefined && errors[code].lasts;
-        this.#found(upstream, origin, healthy, why, lasts ? code : '');
+      found: (origin, healthy, code) => {
+        // It still fails, but perhaps for another cause, which is worth waiting for or not.
+        const fault = faultOf(code);
+        if (healthy || !origin.failing || origin.unchecked || origin.fault === fault) return;
+        origin.fault = fault;
+        this.#shared.stir(upstream);
       },
+      turned: (origin, healthy, why, code) => this.#found(upstream, origin, healthy, why, faultOf(code)),
       defect: this.#defect,
     });
   }
@@ -105,4 +109,9 @@ export class Checks {
     this.#turned(upstream, origin.name, origin.state, healthy && origin.resting ? `${why}, but it rests` : why);
     this.#shared.stir(upstream);
   }
+}
+
+/** As in `Origin.fault`. */
+function faultOf(code: ErrorCode | undefined): ErrorCode | '' {
+  return code !== undefined && errors[code].lasts ? code : '';
 }

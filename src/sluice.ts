@@ -388,7 +388,26 @@ export class Sluice {
     this.#given = given;
     this.#overrides = overrides;
     this.children.update(given, config, reload);
+    if (reload) this.#lookAgain();
     return changes;
+  }
+
+  /** Somebody has asked for it, perhaps because he has mended what kept everybody from connecting to some origins. */
+  #lookAgain(): void {
+    for (const [upstream, origins] of this.shared.origins) {
+      for (const origin of origins) {
+        if (origin.fault === '') continue;
+        origin.fault = '';
+        this.#tryAgain(upstream, origin);
+      }
+    }
+  }
+
+  /** It has rested enough, or there is a reason to hope. */
+  #tryAgain(upstream: string, origin: Origin): void {
+    if (!tryAgain(origin, this.#clock.now())) return;
+    this.#turned(upstream, origin.name, origin.state, rested(origin));
+    this.shared.stir(upstream);
   }
 
   /** A config with the origins that its names lead to, and those that its children are. */
@@ -452,9 +471,7 @@ export class Sluice {
     const now = this.#clock.now();
     for (const [upstream, origins] of this.shared.origins) {
       for (const origin of origins) {
-        if (!origin.resting || origin.downUntil + ROUND > now || !tryAgain(origin, now)) continue;
-        this.#turned(upstream, origin.name, origin.state, rested(origin));
-        this.shared.stir(upstream);
+        if (origin.resting && origin.downUntil + ROUND <= now) this.#tryAgain(upstream, origin);
       }
     }
   }

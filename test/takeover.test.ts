@@ -1,5 +1,6 @@
 /** `sluice run --takeover`: one process takes the place of another, and nobody outside notices. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -293,3 +294,14 @@ async function raw({ host, port }: Address): Promise<string> {
       .on('error', reject);
   });
 }
+
+test('one that a child of the old sluice starts would end with it, and says so', async (t) => {
+  const { write } = await place(t);
+  const file = write({ upstreams: { app: { origins: '127.0.0.1:9' } } });
+  const { status, stderr } = spawnSync(process.execPath, [CLI, 'run', '--takeover', file], {
+    env: { ...process.env, SLUICE_CHILD: 'x.1' },
+    timeout: 60_000,
+  });
+  assert.equal(status, 2);
+  assert.match(String(stderr), /env -u SLUICE_CHILD sluice run --takeover/);
+});

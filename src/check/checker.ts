@@ -31,6 +31,8 @@ export interface CheckerTools<Target> {
   create(options: CheckOptions): Check;
   /** There is a first verdict about a target, or another one than before; `code` as in `Finding`. */
   turned(target: Target, healthy: boolean, why: string, code?: ErrorCode): void;
+  /** Each finding, before what comes of it. */
+  found?(target: Target, healthy: boolean, code?: ErrorCode): void;
   /** As in `ProbeTools`. */
   readonly secure?: ProbeTools['secure'];
   /** Hears what a check or `turned` throws. */
@@ -175,8 +177,9 @@ class Round<Target extends CheckTarget> {
     if (healthy === undefined) return;
     this.last = { healthy, detail, at: new Date(this.#tools.clock.wall()).toISOString() };
     const first = this.#verdict.healthy === undefined;
-    if (!this.#verdict.add(healthy)) return;
     try {
+      this.#tools.found?.(this.target, healthy, code);
+      if (!this.#verdict.add(healthy)) return;
       this.#tools.turned(this.target, healthy, `${this.#count(healthy, first)}: ${detail}`, code);
     } catch (error) {
       this.#tools.defect(error);

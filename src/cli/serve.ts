@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { loadSpans } from '../observe/spans.ts';
 import { Sluice } from '../sluice.ts';
+import { MARK } from '../spawn/children/strays.ts';
 import { die, EXIT_FAILED, EXIT_USAGE } from './exit.ts';
 import { explain } from './explain.ts';
 import { reloadOn } from './reload.ts';
@@ -27,6 +28,7 @@ export interface ServeOptions {
 export async function serve(config: Config, { yields, file, watch, takeover }: ServeOptions = {}): Promise<boolean> {
   // By this another one that takes over knows us.
   process.title = ['sluice', ...process.argv.slice(2)].join(' ');
+  if (takeover === true) refuseMarked();
   const before = takeover === true ? await findPredecessors(config) : [];
   let sluice: Sluice;
   try {
@@ -58,6 +60,15 @@ export async function serve(config: Config, { yields, file, watch, takeover }: S
   for (const pid of before) await end(pid);
   for (const line of greeting(config, sluice.addresses)) process.stderr.write(`sluice: ${line}\n`);
   return true;
+}
+
+/** One that a child of the old sluice has started would be taken for something the child has left behind, and be ended with it. */
+function refuseMarked(): void {
+  if (process.env[MARK] === undefined) return;
+  die(
+    EXIT_USAGE,
+    `--takeover: a child of sluice has started this one, which would end with it; write \`env -u ${MARK} sluice run --takeover …\``,
+  );
 }
 
 /** Whoever is to leave; none is no fault, so that a unit can always say --takeover. */

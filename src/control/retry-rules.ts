@@ -1,7 +1,7 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Request } from '../core/request.ts';
-import { isIdempotent } from '../upstream/retry.ts';
+import { isIdempotent } from '../core/methods.ts';
 
 /** When a request like this would be sent again, in sentences. The codes are those of docs/errors.md. */
 export function retryRules({ method, framing }: Request, { retries, timeouts }: UpstreamConfig): string[] {

@@ -6,7 +6,7 @@ import type { Origin } from '../core/origin.ts';
 import { shownTarget } from '../core/target.ts';
 import type { Vain, Waiter } from '../upstream/backlog.ts';
 import type { Link } from '../upstream/link.ts';
-import { isIdempotent } from '../upstream/retry.ts';
+import { isIdempotent } from '../core/methods.ts';
 import type { Applicant, Upstream } from '../upstream/upstream.ts';
 import { HeldAnswer } from './held.ts';
 import type { Hooks } from './hooks.ts';

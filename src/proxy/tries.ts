@@ -1,7 +1,7 @@
 import { type ErrorCode, errors } from '../core/errors.ts';
 import type { Origin } from '../core/origin.ts';
 import type { Link } from '../upstream/link.ts';
-import { isIdempotent } from '../upstream/retry.ts';
+import { isIdempotent } from '../core/methods.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 /** Times that a request which no connection had room for is taken to another one of its origin, before that counts against it. */

@@ -17,7 +17,6 @@ test('a user and a group, by name or by number', () => {
     ['www-data', 'staff', { uid: 33, gid: 50 }],
     ['', 'staff', { uid: process.getuid?.() ?? 0, gid: 50 }],
     ['', '51', { uid: process.getuid?.() ?? 0, gid: 51 }],
-    ['4000', '', { uid: 4000, gid: 4000 }],
     ['4000', '4001', { uid: 4000, gid: 4001 }],
     ['1000', '', { uid: 7, gid: 8 }],
     ['', '', null],
@@ -30,6 +29,7 @@ test('one that cannot be found is never root', () => {
     ['nobody', '', /no user nobody/],
     ['broken', '', /no user broken/],
     ['#', '', /no user #/],
+    ['4000', '', /user 4000 is not in \/etc\/passwd: say which group/],
     ['www-data', 'none', /no group none/],
     ['nobody', 'staff', /no user nobody/],
   ] as const) {

@@ -9,7 +9,7 @@ export interface Account {
 
 /**
  * The numbers of a user and a group, as spawn(2) wants them, from the text of /etc/passwd and /etc/group (passwd(5),
- * group(5)). A number that has no entry is a user all the same, and its group has the same number.
+ * group(5)). A number that has no entry is a user all the same.
  *
  * @param user '' for whoever sluice runs as
  * @param group '' for the user's own
@@ -20,7 +20,11 @@ export function accountOf(user: string, group: string, passwd: string, groups: s
   const own = user === '' ? undefined : find(passwd, user);
   if (user !== '' && own === undefined && !isNumber(user)) return `no user ${user} in /etc/passwd`;
   const uid = user === '' ? (process.getuid?.() ?? 0) : Number(own?.[2] ?? user);
-  if (group === '') return { uid, gid: Number(own?.[3] ?? user) };
+  if (group === '') {
+    // Its group is known to somebody else, if at all: to guess one may be to give away files of others.
+    if (own === undefined && user !== '') return `user ${user} is not in /etc/passwd: say which group as well`;
+    return { uid, gid: Number(own?.[3]) };
+  }
   const gid = find(groups, group)?.[2] ?? (isNumber(group) ? group : undefined);
   return gid === undefined ? `no group ${group} in /etc/group` : { uid, gid: Number(gid) };
 }
@@ -33,7 +37,8 @@ export async function accountAskedFor(user: string, group: string): Promise<Acco
   if (user === '' || find(passwd, user) !== undefined) return accountOf(user, group, passwd, groups);
   const uid = isNumber(user) ? user : await id('-u', user);
   if (uid === '') return `no user ${user}: neither /etc/passwd nor \`id ${user}\` knows it`;
-  return accountOf(uid, group === '' ? await id('-g', user) : group, passwd, groups);
+  // A number that nobody knows has a group of the same number.
+  return accountOf(uid, group === '' ? (await id('-g', user)) || uid : group, passwd, groups);
 }
 
 function id(what: '-u' | '-g', user: string): Promise<string> {

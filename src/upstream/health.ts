@@ -66,7 +66,7 @@ export class Health {
 
   /** A connection was made. */
   connected(origin: Origin): void {
-    if (origin.failures === 0) return;
+    if (origin.failures === 0 && origin.fault === '') return;
     origin.failures = 0;
     origin.fault = '';
     // One that was taken out for what it answered has to answer well.
@@ -118,6 +118,8 @@ export class Health {
     const may = this.#mayBeOut(origin);
     if (may && !origin.turn('up', 'down')) return;
     // Another thread may have taken out another one at the same moment: then neither has, and the next failure decides.
+    // It is out for its answers now, whatever kept others from connecting before.
+    origin.fault = '';
     if (may && this.#mayBeOut(origin)) return this.#rest(origin, ejection.ejected(this.#clock.now()), reason);
     if (may) origin.turn('down', 'up');
     // Too many are out already: better one that fails at times than nobody.

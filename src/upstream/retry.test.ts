@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { manualClock } from '../../test/support/clock.ts';
-import { isIdempotent, RetryBudget } from './retry.ts';
+import { isIdempotent } from '../core/methods.ts';
+import { RetryBudget } from './retry.ts';
 
 /** How many retries are allowed at this moment. */
 function left(budget: RetryBudget): number {

@@ -5,24 +5,6 @@ const FLOOR = 10;
 /** Most that can be saved up: a burst of failures after a long calm. */
 const CAP = 1000;
 
-/** Methods that may be sent again without harm (RFC 9110 §9.2.2, and QUERY by its own definition). */
-const IDEMPOTENT = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'PUT',
-  'DELETE',
-  'TRACE',
-  'QUERY',
-  'PROPFIND',
-  'REPORT',
-  'SEARCH',
-]);
-
-export function isIdempotent(method: string): boolean {
-  return method === 'GET' || IDEMPOTENT.has(method);
-}
-
 /**
  * Bounds retries to a share of the requests, so that a failing upstream gets at most that much more load, and not a
  * multiple. A request that never reached an origin costs nothing here: sending it elsewhere adds no load.

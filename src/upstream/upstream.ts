@@ -6,7 +6,7 @@ import { Bells } from '../core/bells.ts';
 import { Board } from '../core/board.ts';
 import type { Clock } from '../core/clock.ts';
 import { METER, RETRY_REASONS } from '../core/meter.ts';
-import { authorityOf, type Origin } from '../core/origin.ts';
+import { authorityOf, type Origin, type OriginAddress } from '../core/origin.ts';
 import type { Request } from '../core/request.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 import { releaseSlot, slotsTaken, takeSlot } from './slots.ts';
@@ -89,6 +89,8 @@ export class Upstream {
   #hasBackups = false;
   /** Weakly, because a request may still be on its way to an origin that is gone. */
   readonly #targets = new WeakMap<Origin, RequestTarget>();
+  /** Where they were when the targets were made. */
+  readonly #addresses = new WeakMap<Origin, OriginAddress>();
   /** Those with options of routes: made once, because what is made of options is remembered by them. */
   readonly #routed = new WeakMap<RequestTarget, WeakMap<RouteCgiOptions, RequestTarget>>();
   readonly #expiry: Timer;
@@ -260,8 +262,7 @@ export class Upstream {
 
   /** Whether connections to this origin are to be made in another way than so far. */
   #isRenewed(origin: Origin, { tls }: PoolOptions): boolean {
-    const { secure } = this.target(origin);
-    return secure !== (this.pool.offerOf(origin.address) !== null) || !isDeepStrictEqual(tls, this.pool.options.tls);
+    return this.#addresses.get(origin) !== origin.address || !isDeepStrictEqual(tls, this.pool.options.tls);
   }
 
   /** Gives slots to this thread's waiters; false when there are none for anybody. */
@@ -326,6 +327,7 @@ export class Upstream {
       const secure = this.pool.offerOf(origin.address) !== null;
       const { program } = origin.address;
       const target = { authority: own ? host : authority, replaceHost: host !== 'pass', secure, cgi };
+      this.#addresses.set(origin, origin.address);
       this.#targets.set(origin, program === undefined ? target : { ...target, program });
     }
     for (const origin of origins) if (origin.state === 'draining') this.pool.drain(origin);

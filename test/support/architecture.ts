@@ -77,16 +77,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   control: {
     // explain.ts runs a request through the pure parts of the line; the rest of the room needs only core/.
-    from: [
-      'core/',
-      'codec/',
-      'route/',
-      'rewrite/',
-      'balance/',
-      'upstream/key.ts',
-      'upstream/retry.ts',
-      'upstream/tls/identity.ts',
-    ],
+    from: ['core/', 'codec/', 'route/', 'rewrite/', 'balance/', 'upstream/key.ts', 'upstream/tls/identity.ts'],
     types: ['config/'],
     packages: ['chokidar', 'zod'],
     node: 'any but sockets',

@@ -92,3 +92,11 @@ export function resetRow(stream: Stream, code: number): ErrorCode {
   if (code === codes.REFUSED_STREAM) return 'stream-refused';
   return code === codes.HTTP_1_1_REQUIRED ? 'version-refused' : 'stream-reset';
 }
+
+/**
+ * Whether it was given up because it was one too many, sent before anybody could know that: which says nothing about the origin.
+ * RFC 9113 §5.1.2 has two codes for it.
+ */
+export function isExcess({ rank, headed }: Stream, code: number, most: number): boolean {
+  return rank > most && !headed && (code === codes.REFUSED_STREAM || code === codes.PROTOCOL_ERROR);
+}

@@ -117,6 +117,15 @@ describe('streams', () => {
     upload.ask();
     upload.ask('POST / HTTP/1.1', POST);
     assert.deepEqual([...upload.out.requests.keys()], [1, 3]);
+    // Nor what could not be sent again, should the origin be one that is just ending.
+    const orders = new Client();
+    for (let i = 0; i < 3; i++) orders.ask('POST / HTTP/1.1');
+    assert.deepEqual([...orders.out.requests.keys()], [1]);
+    orders.session.eof();
+    assert.deepEqual(
+      [0, 1, 2].map((id) => orders.events(id).at(-1)?.split(':')[0]),
+      ['error origin-closed', 'error stream-refused', 'error stream-refused'],
+    );
     const many = new Client({ streams: 1000 });
     for (let i = 0; i < 101; i++) many.ask();
     assert.equal(many.out.requests.size, 100);
@@ -141,7 +150,7 @@ describe('streams', () => {
   });
 
   test('who was one too many before SETTINGS is told that another connection will do; who was not, is not', () => {
-    const here = (id: number, some: Readonly<Record<string, number>>): boolean[] => {
+    const here = (id: number, some: Readonly<Record<string, number>>, code = 7): boolean[] => {
       const session = new Http2Session(OPTIONS, new Sent(), LIMITS);
       const told: boolean[] = [];
       for (let i = 0; i < 3; i++) {
@@ -150,13 +159,16 @@ describe('streams', () => {
         });
         session.open(requestOf('GET / HTTP/1.1', 'Host: a'), TARGET, sink);
       }
-      const bytes = Buffer.concat([settings(some), frame('RST_STREAM', 0, id, word(7))]);
+      const bytes = Buffer.concat([settings(some), frame('RST_STREAM', 0, id, word(code))]);
       session.receive(bytes, 0, bytes.length);
       return told;
     };
     assert.deepEqual(here(5, { streams: 2 }), [true]);
     assert.deepEqual(here(3, { streams: 2 }), [false]);
     assert.deepEqual(here(5, {}), [false]);
+    // PROTOCOL_ERROR means the same there.
+    assert.deepEqual(here(5, { streams: 2 }, 1), [true]);
+    assert.deepEqual(here(3, { streams: 2 }, 1), [false]);
   });
 
   test('what an origin has said once is what its next connection begins with', () => {

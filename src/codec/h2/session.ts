@@ -2,7 +2,7 @@ import type { AnswerSink, ByteSink } from '../../core/answer.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Request } from '../../core/request.ts';
 import type { CodecLimits, CodecSession, Learned, RequestTarget } from '../codec.ts';
-import { Answers, type Refusal, refusal, resetRow } from './answers.ts';
+import { Answers, isExcess, type Refusal, refusal, resetRow } from './answers.ts';
 import * as codes from './codes.ts';
 import { FrameReader, type FrameSink, type Verdict } from './frame-reader.ts';
 import { frameFault } from './frame-rules.ts';
@@ -312,8 +312,8 @@ export class Http2Session implements CodecSession, FrameSink {
     // Of a WebSocket whose end has come, the other direction is cut.
     if (stream.gotEnd) return;
     const detail = `RST_STREAM ${codes.errorName(code)}`;
-    // Sent before anybody could know that it was one too many: that says nothing about the origin.
-    stream.into.fail(resetRow(stream, code), detail, code === codes.REFUSED_STREAM && stream.rank > this.#peer.streams);
+    const excess = isExcess(stream, code, this.#peer.streams);
+    stream.into.fail(excess ? 'stream-refused' : resetRow(stream, code), detail, excess);
   }
 
   #windowUpdate(increment: number): void {

@@ -1,3 +1,5 @@
+import { isIdempotent } from '../../core/methods.ts';
+import type { Request } from '../../core/request.ts';
 import { MOST_STREAM_ID } from './codes.ts';
 import type { PeerSettings } from './peer-settings.ts';
 import type { Stream } from './stream.ts';
@@ -71,7 +73,7 @@ export class Streams {
       if (sent >= streams) return undefined;
     } else {
       if (stream.accept !== '') return undefined;
-      if (sent >= (stream.unsent?.request.framing === 'none' ? this.#presumed() : 1)) return undefined;
+      if (sent >= (mayGoEarly(stream.unsent?.request) ? this.#presumed() : 1)) return undefined;
       stream.rank = sent + 1;
     }
     return this.#unsent.shift();
@@ -81,4 +83,9 @@ export class Streams {
     this.#open.delete(stream.id);
     if (stream.unsent !== null) this.#unsent = this.#unsent.filter((one) => one !== stream);
   }
+}
+
+/** What is lost with an origin that turns out to be none, or to be just ending, can be sent again. */
+function mayGoEarly(request: Request | undefined): boolean {
+  return request?.framing === 'none' && isIdempotent(request.method);
 }

@@ -59,14 +59,14 @@ export class Patience {
    * @returns how long there is to be a pause
    */
   failed({ since, unfit }: Failed, { first, most, limit }: SpawnOptions['crash'], now: number): number {
+    // After those that could not be started at all: now they can, and how they live is another matter.
+    if (!unfit && this.#misses > 0) this.#failures = this.#misses = 0;
     this.#failures++;
-    if (!unfit) this.#misses = 0;
-    else if (this.#misses === 0 || since > this.#failedAt) this.#misses++;
+    if (unfit && (this.#misses === 0 || since > this.#failedAt)) this.#misses++;
     this.#failedAt = now;
     const tries = Math.min(MISSES, limit);
     if (this.#misses >= tries) this.#mood = 'unfit';
     else if (this.#failures >= limit) this.#mood = 'crashing';
-    // It can be started, but does not live: that is another matter.
     else this.#mood = 'trying';
     const [start, end, times] =
       this.#mood === 'unfit'

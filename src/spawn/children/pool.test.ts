@@ -67,6 +67,20 @@ test('children that cannot be started at all: three tries at once, one line, and
   assert.deepEqual([stage.pool.stopped, stage.pool.members.length], [false, 1]);
 });
 
+test('what could not be started for long has all its tries once it can', async () => {
+  const stage = unfit();
+  await stage.pass(300_000);
+  stage.launcher.fails = null;
+  stage.launcher.quick = false;
+  // One is started within a minute, and is not ready in time.
+  await stage.pass(95_000);
+  assert.ok(stage.launcher.played.length > 0);
+  assert.equal(stage.with('children-stopped').length, 1, stage.said.join('; '));
+  stage.launcher.quick = true;
+  await stage.pass(95_000);
+  assert.deepEqual([stage.pool.stopped, stage.pool.members.length], [false, 1]);
+});
+
 test('a reload looks again at what could not be started, but not at what has crashed', async () => {
   const stage = unfit();
   await stage.pass(500);

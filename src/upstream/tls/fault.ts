@@ -88,6 +88,12 @@ export function handshakeFault(error: NodeJS.ErrnoException | null, reached: boo
   return { code: 'tls-failed', detail: `closed during the handshake${code === '' ? '' : ` (${code})`}` };
 }
 
+/**
+ * Alerts about what we have said or asked for, which will be the same the next time (RFC 8446 §6.2): versions, ciphers, names, ALPN. The
+ * others may be of the moment: internal_error is what Go says when a certificate could not be had just now.
+ */
+const REFUSALS: readonly number[] = [40, 70, 71, 86, 109, 110, 112, 120];
+
 /** The alert that the peer has sent, when that is what the error is. With TLS 1.3 it may come after the handshake. */
 export function alertFault(error: NodeJS.ErrnoException | null, own: boolean): Fault | undefined {
   const found = /\balert number (\d+)/i.exec(error?.message ?? '');
@@ -100,5 +106,5 @@ export function alertFault(error: NodeJS.ErrnoException | null, own: boolean): F
   }
   // Before TLS 1.3 this is also how a missing certificate is told.
   const hint = number === HANDSHAKE_FAILURE && !own ? ': no common cipher, or it wants a client certificate' : '';
-  return { code: 'tls-refused', detail: alert + hint };
+  return { code: REFUSALS.includes(number) ? 'tls-refused' : 'tls-failed', detail: alert + hint };
 }
