@@ -171,16 +171,3 @@ test('refusals that nobody reads do not pile up', async (t) => {
   const [logged] = await line.logged(1);
   assert.equal(logged.error, 'bad-frames');
 });
-
-test('a connection that is gone leaves no timer behind', async (t) => {
-  const app = await server(t, never);
-  const line = await start(t, app.url, {}, { timeouts: { keepAlive: '100ms' } });
-  const client = await h2Client(line);
-  client.send(ask(1), headers(3, POST));
-  await eventually(() => app.requests.length > 0, 'the request');
-  client.peer.reset();
-  await line.settled();
-  await line.logged(2);
-  // Longer than keepAlive: what fired then would speak to a socket that is gone, and that is a defect in the log.
-  await sleep(300);
-});

@@ -5,21 +5,9 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { residentBytes, type SluiceProcess, startSluice, until } from './stage.ts';
+import { method, same } from './servers/grpc-bytes.ts';
 
 const MIB = 1_048_576;
-const same = (bytes: Buffer): Buffer => bytes;
-
-function method(path: string, requestStream: boolean, responseStream: boolean): grpc.MethodDefinition<Buffer, Buffer> {
-  return {
-    path: `/test.Words/${path}`,
-    requestStream,
-    responseStream,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
-}
 
 const METHODS = {
   say: method('Say', false, false),

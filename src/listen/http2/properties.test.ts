@@ -246,3 +246,17 @@ test('spoilt bytes of a sound conversation', () => {
     { numRuns: 1500 },
   );
 });
+
+test('a connection that is gone leaves no timer behind', () => {
+  // Idle; with an upload under way, and one more whose head is half here; with a request answered early.
+  const half = frame('HEADERS', 0, 3, fieldsOf(Object.entries(fields)));
+  const early = headers(1, { ...fields, connection: 'close' });
+  for (const frames of [[], [headers(1, fields)], [headers(1, fields), half], [early]]) {
+    const talk = new Talk().hear([Buffer.concat([Buffer.from(MAGIC), settings(), ...frames])]);
+    talk.clock.advance(100);
+    assert.ok(talk.clock.waiting > 0, 'something is waited for');
+    talk.close();
+    talk.clock.advance(100);
+    assert.equal(talk.clock.waiting, 0);
+  }
+});

@@ -71,7 +71,7 @@ export class Http2Stream implements Front, Outgoing {
   credit: number;
   /** END_STREAM has come. */
   gotEnd = false;
-  requestTrailers = '';
+  #requestTrailers = '';
   /** All of the body has been handed over, or is not to be. */
   #taken = false;
   /** Pieces that nobody could take when they came: at most the stream's window. */
@@ -135,7 +135,7 @@ export class Http2Stream implements Front, Outgoing {
   bodyEnds(trailers: string): void {
     this.gotEnd = true;
     if (this.over || this.#taken) return;
-    this.requestTrailers = trailers;
+    this.#requestTrailers = trailers;
     const request = this.#request;
     if (request.framing === 'length' && this.exchange.bytesIn < request.length) this.bodyFailed('bad-content-length');
   }
@@ -153,7 +153,7 @@ export class Http2Stream implements Front, Outgoing {
       this.#taken = true;
       this.#sink = null;
       this.#wait();
-      sink.end(this.requestTrailers);
+      sink.end(this.#requestTrailers);
       sink.flush();
       return;
     }

@@ -4,24 +4,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
+import { method } from './grpc-bytes.ts';
 
 const [host = '', port = '', name = 'hello'] = process.argv.slice(2);
 const { CERT, KEY = '' } = process.env;
 const MOST = 32 * 1_048_576;
-
-const same = (bytes: Buffer): Buffer => bytes;
-
-function method(path: string, requestStream: boolean, responseStream: boolean): grpc.MethodDefinition<Buffer, Buffer> {
-  return {
-    path: `/test.Words/${path}`,
-    requestStream,
-    responseStream,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
-}
 
 type Unary = grpc.ServerUnaryCall<Buffer, Buffer>;
 type Done = grpc.sendUnaryData<Buffer>;
